@@ -1,0 +1,2 @@
+# One row per verb of the agent.
+VERB_SOURCES =

@@ -1,0 +1,1 @@
+MESH_SOURCES =

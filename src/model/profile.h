@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * profile: what a host must look like. A profile is a value for each row of mp_params; the rows carry
+ * type, bounds, default and the sentence for the man page. A profile file is an INI file whose
+ * sections and keys are those rows; it may say `extends = NAME` in [profile].
+ */
+#ifndef MP_MODEL_PROFILE_H
+#define MP_MODEL_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+enum mp_param_type {
+	MP_PARAM_STR,	/* any text; may be empty */
+	MP_PARAM_PATH,	/* absolute path without .. */
+	MP_PARAM_INT,	/* min..max */
+	MP_PARAM_BOOL,	/* yes/no/true/false/on/off */
+	MP_PARAM_CHOICE, /* one of choices, separated by | */
+	MP_PARAM_PORTS, /* "FROM-TO" */
+	MP_PARAM_USER,	/* a POSIX user or group name */
+};
+
+struct mp_param {
+	const char *section, *key;
+	enum mp_param_type type;
+	const char *def;     /* default text */
+	const char *choices; /* MP_PARAM_CHOICE */
+	long min, max;	     /* MP_PARAM_INT */
+	const char *help;    /* one sentence, for man page and explain */
+	const char *source;  /* the document or option that it comes from */
+};
+
+extern const struct mp_param mp_params[];
+extern const size_t mp_n_params;
+
+struct mp_profile;
+
+/* The built-in defaults, without any file. */
+struct mp_profile *mp_profile_new(void);
+void mp_profile_free(struct mp_profile *p);
+
+/*
+ * Loads a profile by path (contains a '/') or by name: NAME.ini looked up in dirs (n_dirs of them, in
+ * order), following `extends`. On error -1 with place and remedy.
+ */
+int mp_profile_load(const char *name_or_path, const char *const *dirs, size_t n_dirs,
+		    struct mp_profile **ret, struct mp_err *err);
+
+/* Overrides one value: "section.key=value"; place says where from ("--set", "FILE:LINE"). */
+int mp_profile_set(struct mp_profile *p, const char *assignment, const char *place,
+		   struct mp_err *err);
+
+/* Rules between values (port range not empty, ...). Called once, after all overrides. */
+int mp_profile_validate(const struct mp_profile *p, struct mp_err *err);
+
+const char *mp_profile_name(const struct mp_profile *p);
+
+/*
+ * The value of a row. Asking for a row that does not exist, or by the wrong type, is a bug (abort).
+ * Strings live as long as the profile.
+ */
+const char *mp_profile_str(const struct mp_profile *p, const char *section, const char *key);
+long mp_profile_int(const struct mp_profile *p, const char *section, const char *key);
+bool mp_profile_bool(const struct mp_profile *p, const char *section, const char *key);
+void mp_profile_ports(const struct mp_profile *p, const char *section, const char *key,
+		      int *ret_from, int *ret_to);
+
+/* Where the value came from: "default", "FILE:LINE" or "--set". */
+const char *mp_profile_origin(const struct mp_profile *p, const struct mp_param *row);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * world: all that is known when judging: inventory, profile, and the facts of every host.
+ * Facts are JSON, by observer id (sample or resource). An observer that failed left {"error": {"code": WORD,
+ * "text": TEXT}} in its place. Equal facts of many hosts share one tree, so treat them as read-only.
+ */
+#ifndef MP_MODEL_WORLD_H
+#define MP_MODEL_WORLD_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "model/inventory.h"
+#include "model/profile.h"
+
+struct mp_host_state {
+	bool selected;	   /* the operator asked for it */
+	bool reached;	   /* facts hold what it answered */
+	struct mp_err err; /* why it was not reached; code NONE if it was not asked */
+	json_t *facts;	   /* object by observer id; NULL if never reached; owned by the world */
+};
+
+struct mp_world {
+	const struct mp_inventory *inv;
+	const struct mp_profile *profile;
+	struct mp_host_state *hosts; /* inv->n_hosts of them */
+};
+
+/* The fact of an observer on a host, or NULL if the host was not reached or the observer failed. */
+const json_t *mp_world_fact(const struct mp_world *w, size_t host, const char *id);
+
+/* The text of the observer's error, or of the host's; NULL if the fact is there. */
+const char *mp_world_fact_error(const struct mp_world *w, size_t host, const char *id);
+
+/* Replaces the facts named in facts (an object by observer id); equal trees are shared. */
+void mp_world_merge(struct mp_world *w, size_t host, const json_t *facts);
+
+void mp_world_fini(struct mp_world *w);
+
+/*
+ * Every name that libvirt or Nova may dial for a host: name, address, migration address, aliases, and
+ * what the host itself said (short host name, FQDN; "identity" fact). Without duplicates, loopback
+ * and "localhost" names; a host name that another host of the inventory owns is left out. Sorted.
+ */
+void mp_world_names(const struct mp_world *w, size_t host, struct mp_strv *ret);
+
+/* JSON conveniences: the member, or the default when absent or of another type. */
+const char *mp_json_str(const json_t *o, const char *key, const char *def);
+long long mp_json_int(const json_t *o, const char *key, long long def);
+bool mp_json_bool(const json_t *o, const char *key, bool def);
+
+#endif

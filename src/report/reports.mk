@@ -1,0 +1,3 @@
+# One row per report format.
+REPORT_SOURCES =
+REPORT_SHARED =

@@ -1,0 +1,3 @@
+# One row per sample.
+SAMPLE_SOURCES =
+SAMPLE_SHARED =

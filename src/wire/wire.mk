@@ -1,0 +1,1 @@
+WIRE_SOURCES =

@@ -1,0 +1,2 @@
+# One row per cmocka program: tests/unit/NAME.c becomes tests/unit/NAME.
+UNIT_TESTS =
