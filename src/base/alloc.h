@@ -16,8 +16,8 @@ char *mp_xstrndup(const char *s, size_t n) __attribute__((malloc, returns_nonnul
 char *mp_xasprintf(const char *fmt, ...)
 	__attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
 
-void mp_cleanup_free(void *pp);	 /* pp: address of a pointer from the functions above */
-void mp_cleanup_close(int *fd);	 /* closes a descriptor >= 0; errno is kept */
+void mp_cleanup_free(void *pp); /* pp: address of a pointer from the functions above */
+void mp_cleanup_close(int *fd); /* closes a descriptor >= 0; errno is kept */
 
 #define mp_auto_free __attribute__((cleanup(mp_cleanup_free)))
 #define mp_auto_close __attribute__((cleanup(mp_cleanup_close)))

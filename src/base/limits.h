@@ -3,15 +3,15 @@
 #ifndef MP_BASE_LIMITS_H
 #define MP_BASE_LIMITS_H
 
-#define MP_MAX_HOSTS 10000		  /* hosts of one inventory, after ranges are expanded */
-#define MP_MAX_INI_BYTES (8u << 20)	  /* an inventory or profile file */
-#define MP_MAX_INI_LINE 65536		  /* one line of it */
-#define MP_MAX_FRAME_BYTES (16u << 20)	  /* one message on the wire, either direction */
-#define MP_MAX_BANNER_BYTES 65536	  /* login noise before the agent's greeting */
-#define MP_MAX_FILE_BYTES (4u << 20)	  /* a managed file on a host */
-#define MP_MAX_JSON_DEPTH 64		  /* nesting of a message */
-#define MP_DEFAULT_FORKS 64		  /* workers: hosts talked to at once */
-#define MP_DEFAULT_CONNECT_MS 10000	  /* TCP connect and SSH key exchange of one host */
-#define MP_DEFAULT_HOST_MS 60000	  /* one conversation with one host */
+#define MP_MAX_HOSTS 10000             /* hosts of one inventory, after ranges are expanded */
+#define MP_MAX_INI_BYTES (8u << 20)    /* an inventory or profile file */
+#define MP_MAX_INI_LINE 65536          /* one line of it */
+#define MP_MAX_FRAME_BYTES (16u << 20) /* one message on the wire, either direction */
+#define MP_MAX_BANNER_BYTES 65536      /* login noise before the agent's greeting */
+#define MP_MAX_FILE_BYTES (4u << 20)   /* a managed file on a host */
+#define MP_MAX_JSON_DEPTH 64           /* nesting of a message */
+#define MP_DEFAULT_FORKS 64            /* workers: hosts talked to at once */
+#define MP_DEFAULT_CONNECT_MS 10000    /* TCP connect and SSH key exchange of one host */
+#define MP_DEFAULT_HOST_MS 60000       /* one conversation with one host */
 
 #endif

@@ -153,7 +153,8 @@ static size_t fold_series(const struct mp_strv *names, size_t i, struct mp_buf *
 			last = s;
 			continue;
 		}
-		put_run(out, v[start] + run.head, run.width, v[prev] + last.head, last.width, first);
+		put_run(out, v[start] + run.head, run.width, v[prev] + last.head, last.width,
+			first);
 		first = false;
 		start = prev = k;
 		run = last = s;

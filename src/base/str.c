@@ -128,9 +128,8 @@ static size_t distance(const char *a, const char *b)
 	for (size_t i = 1; i <= la; i++) {
 		cur[0] = i;
 		for (size_t j = 1; j <= lb; j++) {
-			size_t best = prev[j - 1] +
-				      (tolower((unsigned char)a[i - 1]) !=
-				       tolower((unsigned char)b[j - 1]));
+			size_t best = prev[j - 1] + (tolower((unsigned char)a[i - 1]) !=
+						     tolower((unsigned char)b[j - 1]));
 
 			if (prev[j] + 1 < best)
 				best = prev[j] + 1;

@@ -16,10 +16,10 @@ struct mp_strv {
 #define mp_auto_strv __attribute__((cleanup(mp_strv_fini)))
 
 void mp_strv_fini(struct mp_strv *l);
-void mp_strv_add(struct mp_strv *l, const char *s);	  /* copies */
-void mp_strv_take(struct mp_strv *l, char *s);		  /* takes ownership of a heap string */
+void mp_strv_add(struct mp_strv *l, const char *s);       /* copies */
+void mp_strv_take(struct mp_strv *l, char *s);            /* takes ownership of a heap string */
 bool mp_strv_has(const struct mp_strv *l, const char *s); /* exact match */
-void mp_strv_sort(struct mp_strv *l);			  /* natural order: h2 before h10 */
+void mp_strv_sort(struct mp_strv *l);                     /* natural order: h2 before h10 */
 
 bool mp_str_eq(const char *a, const char *b); /* NULL equals only NULL */
 
@@ -43,8 +43,8 @@ const char *mp_str_nearest(const char *s, const char *const *words, size_t n);
 int mp_range_expand(const char *s, size_t limit, struct mp_strv *ret, struct mp_err *err);
 
 /*
- * Folds names to the shortest bracket form, "compute[001-098],db1"; the inverse of the expansion up to
- * order. The heap string belongs to the caller.
+ * Folds names to the shortest bracket form, "compute[001-098],db1"; the inverse of the expansion up
+ * to order. The heap string belongs to the caller.
  */
 char *mp_range_fold(const struct mp_strv *names);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * cli: the controller program. Options and commands are tables; --help and the man page are made from (checked
- * against) them. The only room beside agent that prints.
+ * cli: the controller program. Options and commands are tables; --help and the man page are made
+ * from (checked against) them. The only room beside agent that prints.
  */
 #ifndef MP_CLI_CLI_H
 #define MP_CLI_CLI_H
@@ -18,8 +18,9 @@
 struct mp_cli; /* one invocation: options, inventory, profile, world, fleet, run (cli/context.h) */
 
 #define MP_CMD_NEEDS_INVENTORY (1u << 0) /* load inventory and profile first */
-#define MP_CMD_MUTATES (1u << 1)	  /* changes hosts: takes the controller's lock, honours --dry-run */
-#define MP_CMD_REPORTS (1u << 2)	  /* ends with reports and their exit status */
+#define MP_CMD_MUTATES (1u << 1) /* changes hosts: takes the controller's lock, honours --dry-run  \
+				  */
+#define MP_CMD_REPORTS (1u << 2) /* ends with reports and their exit status */
 
 struct mp_command {
 	const char *name;
@@ -31,6 +32,7 @@ struct mp_command {
 	int (*run)(struct mp_cli *cli, int argc, char **argv);
 };
 
-extern const struct mp_command *const mp_commands[]; /* NULL-terminated; generated from commands.mk */
+extern const struct mp_command
+	*const mp_commands[]; /* NULL-terminated; generated from commands.mk */
 
 #endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * change: apply, by stages. Stage 0 needs only a host's own facts (its key pair); stage 1 needs
+ * what stage 0 made on its peers (their public keys). A host in order is not contacted.
+ */
+#include "config.h"
+#include "cli/context.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "resource/resource.h"
+
+#define N_STAGES 2
+
+struct change {
+	struct mp_cli *cli;
+	json_t **steps;       /* by host index; NULL: nothing to do there */
+	bool *changed;        /* by host index: something was changed, in any stage */
+	pthread_mutex_t lock; /* guards run and world */
+};
+
+/* One step, and whether it would change something. NULL: does not apply. */
+static json_t *make_step(const struct mp_world *w, const struct mp_resource *r,
+			 const struct mp_host *h, bool *drift)
+{
+	mp_auto_diff struct mp_diff diff;
+	json_t *want = r->want(w, h), *params;
+
+	mp_diff_init(&diff);
+	mp_resource_diff(r, mp_world_fact(w, h->index, r->id),
+			 mp_world_fact_error(w, h->index, r->id), want, &diff);
+	*drift = diff.status == MP_DRIFT;
+	if (diff.status != MP_DRIFT && diff.status != MP_OK) {
+		json_decref(want);
+		return NULL;
+	}
+	params = r->params ? r->params(w, h) : NULL;
+	return json_pack("{s:s,s:o,s:o}", "id", r->id, "params", params ? params : json_null(),
+			 "want", want);
+}
+
+/*
+ * All steps of a stage when one of them would change something: a later one may depend on an
+ * earlier (a daemon is restarted because its file was changed).
+ */
+static json_t *make_steps(const struct mp_world *w, const struct mp_host *h, int stage)
+{
+	json_t *steps = json_array();
+	bool any = false;
+
+	for (size_t i = 0; mp_resources[i]; i++) {
+		const struct mp_resource *r = mp_resources[i];
+		bool drift = false;
+		json_t *step;
+
+		if (r->stage != stage || !mp_cli_applies(r, h))
+			continue;
+		step = make_step(w, r, h, &drift);
+		if (step)
+			json_array_append_new(steps, step);
+		any |= drift;
+	}
+	if (any)
+		return steps;
+	json_decref(steps);
+	return NULL;
+}
+
+static void enter_result(struct change *c, const struct mp_host *h, const json_t *result)
+{
+	const char *status = mp_json_str(result, "status", "");
+	const struct mp_resource *r = mp_resource_find(mp_json_str(result, "step", ""));
+	const json_t *error = json_object_get(result, "error");
+	struct mp_applied *a;
+
+	if (!r || strcmp(status, "unchanged") == 0)
+		return;
+	a = mp_run_add_applied(&c->cli->run);
+	a->host = h->index;
+	a->resource = r->id;
+	a->changes = json_incref(json_object_get(result, "changes"));
+	if (strcmp(status, "changed") != 0)
+		mp_err_set(&a->err, mp_code_parse(mp_json_str(error, "code", "protocol")), "%s",
+			   mp_json_str(error, "text", "the agent gave no reason"));
+	c->changed[h->index] = true;
+}
+
+struct event_arg {
+	struct change *c;
+	const struct mp_host *h;
+};
+
+static void on_event(const json_t *event, void *arg)
+{
+	struct event_arg *e = arg;
+
+	pthread_mutex_lock(&e->c->lock);
+	enter_result(e->c, e->h, event);
+	pthread_mutex_unlock(&e->c->lock);
+}
+
+static int talk(struct mp_session *s, const struct mp_host *h, mp_ms deadline, void *arg,
+		struct mp_err *err)
+{
+	struct change *c = arg;
+	struct event_arg e = { c, h };
+	json_t *body = json_pack("{s:O}", "steps", c->steps[h->index]), *reply = NULL;
+
+	if (mp_session_call(s, "apply", body, deadline, on_event, &e, &reply, err) < 0)
+		return -1;
+	pthread_mutex_lock(&c->lock);
+	mp_world_merge(&c->cli->world, h->index, json_object_get(reply, "facts"));
+	pthread_mutex_unlock(&c->lock);
+	json_decref(reply);
+	return 0;
+}
+
+/* A host lost in the middle of apply is entered as an application that failed. */
+static void enter_losses(struct change *c, const struct mp_err *errs, const bool *mask)
+{
+	for (size_t i = 0; i < c->cli->inv->n_hosts; i++) {
+		struct mp_applied *a;
+
+		if (!mask[i] || errs[i].code == MP_E_NONE)
+			continue;
+		a = mp_run_add_applied(&c->cli->run);
+		a->host = i;
+		a->resource = "host-reach";
+		a->err = errs[i];
+		c->changed[i] = true;
+	}
+}
+
+static int run_stage(struct change *c, int stage, struct mp_err *err)
+{
+	struct mp_cli *cli = c->cli;
+	size_t n = cli->inv->n_hosts, total = 0;
+	mp_auto_free bool *mask = mp_xcalloc(n, sizeof(*mask));
+	mp_auto_free struct mp_err *errs = mp_xcalloc(n, sizeof(*errs));
+	struct mp_progress progress;
+	int rc;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct mp_host_state *s = &cli->world.hosts[i];
+
+		c->steps[i] = s->selected && s->reached
+				      ? make_steps(&cli->world, &cli->inv->hosts[i], stage)
+				      : NULL;
+		mask[i] = c->steps[i] != NULL;
+		total += mask[i];
+	}
+	if (total == 0)
+		return 0;
+	mp_progress_begin(&progress, cli, stage == 0 ? "apply" : "apply, what peers need");
+	cli->fleet.on_done = mp_progress_host;
+	cli->fleet.on_done_arg = &progress;
+	rc = mp_fleet_run(&cli->fleet, mask, talk, c, errs, err);
+	mp_progress_end(&progress, total);
+	enter_losses(c, errs, mask);
+	for (size_t i = 0; i < n; i++)
+		json_decref(c->steps[i]);
+	return rc;
+}
+
+int mp_cli_change(struct mp_cli *cli, struct mp_err *err)
+{
+	size_t n = cli->inv->n_hosts, n_changed = 0;
+	mp_auto_free json_t **steps = mp_xcalloc(n, sizeof(json_t *));
+	mp_auto_free bool *changed = mp_xcalloc(n, sizeof(*changed));
+	struct change c = {
+		.cli = cli, .steps = steps, .changed = changed, .lock = PTHREAD_MUTEX_INITIALIZER
+	};
+
+	for (int stage = 0; stage < N_STAGES; stage++)
+		if (run_stage(&c, stage, err) < 0)
+			return -1;
+	for (size_t i = 0; i < n; i++)
+		n_changed += changed[i];
+	/* Nothing changed: the first look was the closing one. */
+	return n_changed ? mp_cli_look(cli, "check again", NULL, err) : 0;
+}
