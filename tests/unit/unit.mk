@@ -1,2 +1,3 @@
 # One row per cmocka program: tests/unit/NAME.c becomes tests/unit/NAME.
-UNIT_TESTS =
+UNIT_TESTS = \
+	tests/unit/test_host
