@@ -23,34 +23,45 @@ static const char *const names[] = {
 	[MP_E_BUG] = "bug",
 };
 
+/* The arguments may point into err->text itself, so it is written last. */
+static void put_text(struct mp_err *err, const char *fmt, va_list ap, const char *tail)
+{
+	char text[sizeof(err->text)];
+	size_t used;
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	used = strlen(text);
+	if (tail)
+		snprintf(text + used, sizeof(text) - used, ": %s", tail);
+	memcpy(err->text, text, sizeof(text));
+}
+
 int mp_err_set(struct mp_err *err, enum mp_code code, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (!err)
 		return -1;
+	va_start(ap, fmt);
+	put_text(err, fmt, ap, NULL);
+	va_end(ap);
 	err->code = code;
 	err->sys = 0;
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
 	return -1;
 }
 
 int mp_err_sys(struct mp_err *err, int errnum, const char *fmt, ...)
 {
+	char reason[128];
 	va_list ap;
-	size_t used;
 
 	if (!err)
 		return -1;
+	va_start(ap, fmt);
+	put_text(err, fmt, ap, strerror_r(errnum, reason, sizeof(reason)));
+	va_end(ap);
 	err->code = MP_E_SYS;
 	err->sys = errnum;
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	used = strlen(err->text);
-	snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(errnum));
 	return -1;
 }
 
@@ -58,16 +69,13 @@ int mp_err_wrap(struct mp_err *err, const char *fmt, ...)
 {
 	char inner[sizeof(err->text)];
 	va_list ap;
-	size_t used;
 
 	if (!err)
 		return -1;
 	memcpy(inner, err->text, sizeof(inner));
 	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	put_text(err, fmt, ap, inner);
 	va_end(ap);
-	used = strlen(err->text);
-	snprintf(err->text + used, sizeof(err->text) - used, ": %s", inner);
 	return -1;
 }
 

@@ -4,12 +4,14 @@
 #include "base/str.h"
 
 #include <ctype.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
+
+#define MAX_GROUPS 8
 
 static int bad_range(const char *s, struct mp_err *err)
 {
@@ -17,147 +19,190 @@ static int bad_range(const char *s, struct mp_err *err)
 			  "bad range in '%.80s': write name[01-20] or name[1,3,7-9]", s);
 }
 
-/* One "01-20" or "7" between p and end. Appends the numbers as text to ret. */
-static int expand_part(const char *whole, const char *p, const char *end, size_t limit,
-		       struct mp_strv *ret, struct mp_err *err)
-{
-	size_t width = strspn(p, "0123456789");
+/* "01-20" or "7": the numbers, and the width that zero padding asks for. */
+struct part {
 	long from, to;
+	int width;
+};
 
-	if (!width || width > 9)
-		return bad_range(whole, err);
-	from = to = strtol(p, NULL, 10);
-	if (p + width < end) {
-		const char *q = p + width + 1;
-		size_t w2 = strspn(q, "0123456789");
+/* Reads the part at p, which ends at a comma or bracket; returns its end, or NULL if it is none. */
+static const char *read_part(const char *p, struct part *ret)
+{
+	size_t w1 = strspn(p, "0123456789"), w2;
 
-		if (p[width] != '-' || !w2 || w2 > 9 || q + w2 != end)
-			return bad_range(whole, err);
-		to = strtol(q, NULL, 10);
+	if (!w1 || w1 > 9)
+		return NULL;
+	ret->from = ret->to = strtol(p, NULL, 10);
+	ret->width = p[0] == '0' ? (int)w1 : 1;
+	if (p[w1] != '-')
+		return p + w1;
+	w2 = strspn(p + w1 + 1, "0123456789");
+	/* 1-010 says two things about padding. */
+	if (!w2 || w2 > 9 || (p[w1 + 1] == '0' && w2 > 1 && w2 != w1))
+		return NULL;
+	ret->to = strtol(p + w1 + 1, NULL, 10);
+	return p + w1 + 1 + w2;
+}
+
+/* The bracket group that opens at p: counts its numbers and returns what follows it; NULL on error.
+ */
+static const char *count_group(const char *whole, const char *p, size_t *ret_n, struct mp_err *err)
+{
+	struct part part;
+
+	*ret_n = 0;
+	do {
+		p = read_part(p + 1, &part);
+		if (!p || (*p != ',' && *p != ']')) {
+			bad_range(whole, err);
+			return NULL;
+		}
+		if (part.to < part.from) {
+			mp_err_set(err, MP_E_INPUT,
+				   "range %ld-%ld in '%.80s' runs backwards: write the smaller "
+				   "number first",
+				   part.from, part.to, whole);
+			return NULL;
+		}
+		*ret_n += (size_t)(part.to - part.from) + 1;
+	} while (*p == ',');
+	return p + 1;
+}
+
+int mp_range_count(const char *s, size_t *ret_n, struct mp_err *err)
+{
+	const char *p = s + strcspn(s, "[]");
+	size_t n = 1;
+
+	for (int groups = 0; *p; groups++) {
+		size_t m;
+
+		if (*p == ']')
+			return bad_range(s, err);
+		if (groups == MAX_GROUPS)
+			return mp_err_set(err, MP_E_INPUT,
+					  "'%.80s' has more than %d brackets: write several words",
+					  s, MAX_GROUPS);
+		p = count_group(s, p, &m, err);
+		if (!p)
+			return -1;
+		if (__builtin_mul_overflow(n, m, &n))
+			n = SIZE_MAX;
+		p += strcspn(p, "[]");
 	}
-	if (to < from)
-		return mp_err_set(err, MP_E_INPUT, "range %ld-%ld in '%.80s' runs backwards", from,
-				  to, whole);
-	if ((size_t)(to - from) >= limit)
-		return mp_err_set(err, MP_E_LIMIT, "'%.80s' stands for more than %zu names", whole,
-				  limit);
-	for (long v = from; v <= to; v++)
-		mp_strv_take(ret, mp_xasprintf("%0*ld", p[0] == '0' ? (int)width : 1, v));
+	*ret_n = n;
 	return 0;
 }
 
-static int expand_group(const char *whole, const char *p, const char *close, size_t limit,
-			struct mp_strv *ret, struct mp_err *err)
+/* Expands s, known to be well-formed and small enough, behind the text in head. */
+static void expand(const char *head, const char *s, struct mp_strv *ret)
 {
-	while (p <= close) {
-		const char *end = memchr(p, ',', (size_t)(close - p));
+	size_t plain = strcspn(s, "[");
+	const char *p = s + plain, *close;
+	struct part part;
 
-		if (!end)
-			end = close;
-		if (expand_part(whole, p, end, limit, ret, err) < 0)
-			return -1;
-		p = end + 1;
+	if (!*p) {
+		mp_strv_take(ret, mp_xasprintf("%s%s", head, s));
+		return;
 	}
-	return 0;
+	close = strchr(p, ']');
+	do {
+		p = read_part(p + 1, &part);
+		for (long v = part.from; v <= part.to; v++) {
+			mp_auto_free char *next =
+				mp_xasprintf("%s%.*s%0*ld", head, (int)plain, s, part.width, v);
+
+			expand(next, close + 1, ret);
+		}
+	} while (*p == ',');
 }
 
 int mp_range_expand(const char *s, size_t limit, struct mp_strv *ret, struct mp_err *err)
 {
-	const char *open = strchr(s, '['), *close;
-	mp_auto_strv struct mp_strv middle = { 0 }, tails = { 0 };
+	size_t n;
 
-	if (!open) {
-		if (strchr(s, ']'))
-			return bad_range(s, err);
-		if (ret->n >= limit)
-			return mp_err_set(err, MP_E_LIMIT, "more than %zu names", limit);
-		mp_strv_add(ret, s);
-		return 0;
-	}
-	close = strchr(open, ']');
-	if (!close || memchr(s, ']', (size_t)(open - s)))
-		return bad_range(s, err);
-	if (expand_group(s, open + 1, close, limit, &middle, err) < 0 ||
-	    mp_range_expand(close + 1, limit, &tails, err) < 0)
+	if (mp_range_count(s, &n, err) < 0)
 		return -1;
-	if (middle.n * tails.n + ret->n > limit)
-		return mp_err_set(err, MP_E_LIMIT, "'%.80s' stands for more than %zu names", s,
-				  limit);
-	for (size_t i = 0; i < middle.n; i++)
-		for (size_t j = 0; j < tails.n; j++)
-			mp_strv_take(ret, mp_xasprintf("%.*s%s%s", (int)(open - s), s, middle.v[i],
-						       tails.v[j]));
+	if (ret->n > limit || n > limit - ret->n)
+		return mp_err_set(err, MP_E_LIMIT, "'%.80s' makes more than %zu names", s, limit);
+	expand("", s, ret);
 	return 0;
 }
 
-/* The last run of at most nine digits of a name: what a fold can vary. */
+/* A name as text around one number. */
 struct split {
-	size_t head, width; /* lengths of what is before the digits, and of the digits */
+	size_t head, width; /* lengths of what is before the digits, and of the digits; width 0: no
+			       number */
 	long number;
 };
 
-static struct split split_name(const char *s)
+/* The number of s that starts at head. */
+static struct split split_at(const char *s, size_t head)
 {
-	size_t end = strlen(s), start;
-	struct split r;
+	struct split r = { .head = head, .width = strspn(s + head, "0123456789") };
 
-	while (end && !isdigit((unsigned char)s[end - 1]))
-		end--;
-	start = end;
-	while (start && end - start < 9 && isdigit((unsigned char)s[start - 1]))
-		start--;
-	r = (struct split){ .head = start, .width = end - start };
+	if (r.width > 9)
+		r.width = 0;
 	if (r.width)
-		r.number = strtol(s + start, NULL, 10);
+		r.number = strtol(s + head, NULL, 10);
 	return r;
 }
 
-/* Same text around the digits, and digits of the same shape: equal width, or neither padded. */
-static bool same_series(const char *a, struct split sa, const char *b, struct split sb)
+/* The number by which a and b differ first, as it stands in a. */
+static struct split split_between(const char *a, const char *b)
 {
-	bool padded = a[sa.head] == '0' || b[sb.head] == '0';
+	size_t d = 0;
 
-	return sa.width && sb.width && sa.head == sb.head && strncmp(a, b, sa.head) == 0 &&
-	       strcmp(a + sa.head + sa.width, b + sb.head + sb.width) == 0 &&
-	       (!padded || sa.width == sb.width);
+	while (a[d] && a[d] == b[d])
+		d++;
+	while (d && isdigit((unsigned char)a[d - 1]))
+		d--;
+	return split_at(a, d);
 }
 
-static void put_run(struct mp_buf *out, const char *from, size_t wf, const char *to, size_t wt,
-		    bool first)
+/* Same text around the digits, and digits of the same shape: equal width, or neither padded. */
+static bool same_series(const char *a, struct split sa, const char *b)
 {
-	mp_buf_printf(out, "%s%.*s", first ? "" : ",", (int)wf, from);
-	if (to != from)
-		mp_buf_printf(out, "-%.*s", (int)wt, to);
+	struct split sb;
+	bool padded;
+
+	if (!sa.width || strncmp(a, b, sa.head) != 0)
+		return false;
+	sb = split_at(b, sa.head);
+	padded = (a[sa.head] == '0' && sa.width > 1) || (b[sb.head] == '0' && sb.width > 1);
+	return sb.width && strcmp(a + sa.head + sa.width, b + sb.head + sb.width) == 0 &&
+	       (!padded || sa.width == sb.width);
 }
 
 /* Folds the series that starts at names->v[i]; returns the index after it. */
 static size_t fold_series(const struct mp_strv *names, size_t i, struct mp_buf *out)
 {
 	char *const *v = names->v;
-	struct split s0 = split_name(v[i]), run = s0, last = s0;
-	size_t start = i, prev = i, j = i + 1;
-	bool first = true;
+	struct split s0 = i + 1 < names->n ? split_between(v[i], v[i + 1]) : (struct split){ 0 };
+	size_t j = i + 1;
 
-	while (j < names->n && same_series(v[i], s0, v[j], split_name(v[j])))
+	while (j < names->n && same_series(v[i], s0, v[j]))
 		j++;
 	if (j == i + 1) {
 		mp_buf_puts(out, v[i]);
 		return j;
 	}
 	mp_buf_printf(out, "%.*s[", (int)s0.head, v[i]);
-	for (size_t k = i + 1; k <= j; k++) {
-		struct split s = k < j ? split_name(v[k]) : (struct split){ 0 };
+	for (size_t k = i; k < j;) {
+		struct split from = split_at(v[k], s0.head), to = from;
+		size_t last = k;
 
-		if (k < j && s.number == last.number + 1) {
-			prev = k;
-			last = s;
-			continue;
+		for (; last + 1 < j; last++) {
+			struct split next = split_at(v[last + 1], s0.head);
+
+			if (next.number != to.number + 1)
+				break;
+			to = next;
 		}
-		put_run(out, v[start] + run.head, run.width, v[prev] + last.head, last.width,
-			first);
-		first = false;
-		start = prev = k;
-		run = last = s;
+		mp_buf_printf(out, "%s%.*s", k == i ? "" : ",", (int)from.width, v[k] + s0.head);
+		if (last != k)
+			mp_buf_printf(out, "-%.*s", (int)to.width, v[last] + s0.head);
+		k = last + 1;
 	}
 	mp_buf_printf(out, "]%s", v[i] + s0.head + s0.width);
 	return j;

@@ -101,6 +101,52 @@ void mp_str_split(const char *s, const char *seps, struct mp_strv *ret)
 	}
 }
 
+/* Length of the UTF-8 sequence at s (RFC 3629), 0 if it is none or a control character. */
+static size_t text_step(const unsigned char *s, size_t size)
+{
+	static const unsigned long least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	unsigned long c = len == 1 ? s[0] : s[0] & (0x7fu >> len);
+
+	if (!len || len > size || s[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	return (c < 0x20 && c != '\t') || (c >= 0x7f && c < 0xa0) ? 0 : len;
+}
+
+bool mp_str_is_text(const char *s, size_t size)
+{
+	const unsigned char *p = (const unsigned char *)s;
+
+	for (size_t i = 0, step; i < size; i += step) {
+		step = text_step(p + i, size - i);
+		if (!step)
+			return false;
+	}
+	return true;
+}
+
+void mp_str_clean(char *s)
+{
+	size_t size = strlen(s);
+
+	for (size_t i = 0; i < size;) {
+		size_t step = text_step((unsigned char *)s + i, size - i);
+
+		if (!step)
+			s[i] = s[i] == '\n' || s[i] == '\r' ? ' ' : '?';
+		else if (s[i] == '\t')
+			s[i] = ' ';
+		i += step ? step : 1;
+	}
+}
+
 int mp_str_long(const char *s, long min, long max, long *ret)
 {
 	char *end;
@@ -145,8 +191,10 @@ static size_t distance(const char *a, const char *b)
 const char *mp_str_nearest(const char *s, const char *const *words, size_t n)
 {
 	const char *best = NULL;
-	size_t best_d = strlen(s) / 3 + 2;
+	size_t size = strlen(s), best_d = size / 3 + 2;
 
+	if (best_d > size) /* a word of which nothing is left is not near */
+		best_d = size;
 	for (size_t i = 0; i < n; i++) {
 		size_t d = distance(s, words[i]);
 

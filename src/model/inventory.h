@@ -43,6 +43,14 @@ struct mp_group {
 	size_t n_hosts;
 };
 
+/* A word that stands for one host, in canonical form (model/name.h). */
+struct mp_ident {
+	char *key;
+	const char *what; /* "name", "address", "migration address", "alias" */
+	size_t host;
+	int line; /* where it is written */
+};
+
 struct mp_inventory {
 	char *path;
 	struct mp_host *hosts;
@@ -52,7 +60,18 @@ struct mp_inventory {
 	char *profile;		   /* default profile name or path; NULL: not said */
 	struct mp_strv set;	   /* profile parameters "section.key=value" from [profile] */
 	struct mp_strv set_places; /* "FILE:LINE" of each of them, same order */
+	struct mp_ident *idents;   /* sorted by key; for mp_inventory_find() */
+	size_t n_idents;
 };
+
+/* One row for each key of an inventory file, for the parser and the man page. */
+struct mp_inventory_key {
+	const char *sections; /* "defaults host": where it may stand */
+	const char *key;
+	const char *help; /* one sentence */
+};
+extern const struct mp_inventory_key mp_inventory_keys[];
+extern const size_t mp_n_inventory_keys;
 
 /* Reads and parses the file. On error -1, and nothing is returned. */
 int mp_inventory_load(const char *path, struct mp_inventory **ret, struct mp_err *err);
@@ -63,8 +82,12 @@ int mp_inventory_parse(const char *text, size_t size, const char *path, struct m
 
 void mp_inventory_free(struct mp_inventory *inv);
 
+/* The host that owns a name, address, migration address or alias; NULL if none does. */
+const struct mp_host *mp_inventory_find(const struct mp_inventory *inv, const char *word);
+
 /*
- * Marks in selected[n_hosts] the hosts that words (names, groups, ranges; none: all) stand for.
+ * Marks in selected[n_hosts] the hosts that words (names, aliases, addresses, groups, ranges; none: all)
+ * stand for. One word may hold several, separated by commas or white space.
  * An unknown word is MP_E_INPUT with the nearest name.
  */
 int mp_inventory_select(const struct mp_inventory *inv, const char *const *words, size_t n_words,

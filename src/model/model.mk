@@ -1,1 +1,11 @@
-MODEL_SOURCES =
+MODEL_SOURCES = \
+	src/model/finding.c \
+	src/model/ini.c \
+	src/model/inventory-index.c \
+	src/model/inventory.c \
+	src/model/name.c \
+	src/model/params.c \
+	src/model/profile-load.c \
+	src/model/profile.c \
+	src/model/run.c \
+	src/model/world.c

@@ -24,7 +24,8 @@ struct mp_host_state {
 struct mp_world {
 	const struct mp_inventory *inv;
 	const struct mp_profile *profile;
-	struct mp_host_state *hosts; /* inv->n_hosts of them */
+	struct mp_host_state *hosts; /* inv->n_hosts of them; owned (heap) */
+	struct mp_interned *interned; /* private: the trees that hosts share */
 };
 
 /* The fact of an observer on a host, or NULL if the host was not reached or the observer failed. */
@@ -33,15 +34,21 @@ const json_t *mp_world_fact(const struct mp_world *w, size_t host, const char *i
 /* The text of the observer's error, or of the host's; NULL if the fact is there. */
 const char *mp_world_fact_error(const struct mp_world *w, size_t host, const char *id);
 
-/* Replaces the facts named in facts (an object by observer id); equal trees are shared. */
+/*
+ * Replaces the facts named in facts (an object by observer id). Trees are shared, with facts and with
+ * equal ones of other hosts, so nobody changes them afterwards. Not thread-safe: call it under the lock that
+ * guards the world.
+ */
 void mp_world_merge(struct mp_world *w, size_t host, const json_t *facts);
 
+/* Releases the facts, the shared trees and the hosts array; inventory and profile stay the caller's. */
 void mp_world_fini(struct mp_world *w);
 
 /*
  * Every name that libvirt or Nova may dial for a host: name, address, migration address, aliases, and
  * what the host itself said (short host name, FQDN; "identity" fact). Without duplicates, loopback
- * and "localhost" names; a host name that another host of the inventory owns is left out. Sorted.
+ * and "localhost" names; a host name that another host of the inventory owns is left out, and so is a word
+ * of the host that is no valid host name. Sorted.
  */
 void mp_world_names(const struct mp_world *w, size_t host, struct mp_strv *ret);
 

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+#include "model/world.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "model/name.h"
+
+/* ---- shared trees ---- */
+
+struct slot {
+	uint64_t hash;
+	json_t *tree; /* one reference is ours; NULL: free */
+};
+
+/* Open addressing, at most half full. */
+struct mp_interned {
+	struct slot *slots;
+	size_t room, n;
+};
+
+/* FNV-1a over the compact dump as it is made, so that the text is never there as a whole. */
+static int hash_bytes(const char *bytes, size_t size, void *hash)
+{
+	uint64_t h = *(uint64_t *)hash;
+
+	for (size_t i = 0; i < size; i++)
+		h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+	*(uint64_t *)hash = h;
+	return 0;
+}
+
+static uint64_t hash_fact(const char *id, const json_t *tree)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	hash_bytes(id, strlen(id) + 1, &h);
+	/* A tree that cannot be dumped (a number that is none) hashes as what came before: still
+	 * correct. */
+	(void)json_dump_callback(tree, hash_bytes, &h,
+				 JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	return h;
+}
+
+/* Doubles the room, without the trees that only the table itself still holds. */
+static void rehash(struct mp_interned *t)
+{
+	struct mp_interned old = *t;
+
+	t->n = 0;
+	t->room = old.room ? old.room * 2 : 64;
+	t->slots = mp_xcalloc(t->room, sizeof(*t->slots));
+	for (size_t i = 0; i < old.room; i++) {
+		struct slot s = old.slots[i];
+		size_t at = (size_t)s.hash & (t->room - 1);
+
+		if (!s.tree)
+			continue;
+		if (s.tree->refcount == 1) {
+			json_decref(s.tree);
+			continue;
+		}
+		while (t->slots[at].tree)
+			at = (at + 1) & (t->room - 1);
+		t->slots[at] = s;
+		t->n++;
+	}
+	free(old.slots);
+}
+
+/* A new reference to the tree that stands for all that equal this one. */
+static json_t *intern(struct mp_interned *t, const char *id, json_t *tree)
+{
+	uint64_t hash = hash_fact(id, tree);
+	size_t at;
+
+	if (t->n * 2 >= t->room)
+		rehash(t);
+	at = (size_t)hash & (t->room - 1);
+	for (; t->slots[at].tree; at = (at + 1) & (t->room - 1))
+		if (t->slots[at].hash == hash && json_equal(t->slots[at].tree, tree))
+			return json_incref(t->slots[at].tree);
+	t->slots[at] = (struct slot){ .hash = hash, .tree = json_incref(tree) };
+	t->n++;
+	return json_incref(tree);
+}
+
+void mp_world_merge(struct mp_world *w, size_t host, const json_t *facts)
+{
+	struct mp_host_state *state = &w->hosts[host];
+	const char *id;
+	json_t *tree;
+
+	if (!w->interned)
+		w->interned = mp_xcalloc(1, sizeof(*w->interned));
+	if (!state->facts)
+		state->facts = json_object();
+	json_object_foreach((json_t *)facts, id, tree)
+		json_object_set_new(state->facts, id, intern(w->interned, id, tree));
+}
+
+void mp_world_fini(struct mp_world *w)
+{
+	for (size_t i = 0; w->hosts && i < w->inv->n_hosts; i++)
+		json_decref(w->hosts[i].facts);
+	free(w->hosts);
+	w->hosts = NULL;
+	if (!w->interned)
+		return;
+	for (size_t i = 0; i < w->interned->room; i++)
+		json_decref(w->interned->slots[i].tree);
+	free(w->interned->slots);
+	free(mp_steal(&w->interned));
+}
+
+/* ---- facts ---- */
+
+const json_t *mp_world_fact(const struct mp_world *w, size_t host, const char *id)
+{
+	const json_t *fact = json_object_get(w->hosts[host].facts, id);
+
+	return json_object_get(fact, "error") ? NULL : fact;
+}
+
+const char *mp_world_fact_error(const struct mp_world *w, size_t host, const char *id)
+{
+	const struct mp_host_state *state = &w->hosts[host];
+	const json_t *fact = json_object_get(state->facts, id);
+	const json_t *error = json_object_get(fact, "error");
+
+	if (error)
+		return mp_json_str(error, "text", "the host did not say why");
+	if (fact)
+		return NULL;
+	if (state->err.code != MP_E_NONE)
+		return state->err.text;
+	return state->reached ? "not observed" : "the host was not asked";
+}
+
+const char *mp_json_str(const json_t *o, const char *key, const char *def)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : def;
+}
+
+long long mp_json_int(const json_t *o, const char *key, long long def)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_integer(v) ? json_integer_value(v) : def;
+}
+
+bool mp_json_bool(const json_t *o, const char *key, bool def)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_boolean(v) ? json_is_true(v) : def;
+}
+
+/* ---- names ---- */
+
+static void add_name(struct mp_strv *names, const char *name)
+{
+	if (mp_name_is_loopback(name))
+		return;
+	for (size_t i = 0; i < names->n; i++)
+		if (strcasecmp(names->v[i], name) == 0)
+			return;
+	mp_strv_add(names, name);
+}
+
+/* A name that the host gave itself, long and short. It came over the wire, so it must be a host
+ * name. */
+static void add_said(const struct mp_world *w, const struct mp_host *h, struct mp_strv *names,
+		     const char *said)
+{
+	mp_auto_free char *text = mp_xstrdup(said);
+	size_t size = strlen(text);
+
+	if (size && text[size - 1] == '.')
+		text[size - 1] = '\0';
+	for (int i = 0; i < 2; i++) {
+		const struct mp_host *owner = mp_inventory_find(w->inv, text);
+
+		if (mp_name_is_host(text) && (!owner || owner == h))
+			add_name(names, text);
+		text[strcspn(text, ".")] = '\0';
+	}
+}
+
+void mp_world_names(const struct mp_world *w, size_t host, struct mp_strv *ret)
+{
+	const struct mp_host *h = &w->inv->hosts[host];
+	const json_t *identity = mp_world_fact(w, host, "identity");
+	struct mp_strv names = { 0 };
+
+	add_name(&names, h->name);
+	add_name(&names, h->address);
+	if (h->migration_address)
+		add_name(&names, h->migration_address);
+	for (size_t i = 0; i < h->aliases.n; i++)
+		add_name(&names, h->aliases.v[i]);
+	add_said(w, h, &names, mp_json_str(identity, "hostname", ""));
+	add_said(w, h, &names, mp_json_str(identity, "fqdn", ""));
+	mp_strv_sort(&names);
+	for (size_t i = 0; i < names.n; i++)
+		mp_strv_take(ret, mp_steal(&names.v[i]));
+	mp_strv_fini(&names);
+}
