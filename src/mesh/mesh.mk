@@ -1,1 +1,5 @@
-MESH_SOURCES =
+MESH_SOURCES = \
+	src/mesh/causes.c \
+	src/mesh/judge.c \
+	src/mesh/mesh.c \
+	src/mesh/plan.c

@@ -8,4 +8,5 @@ MODEL_SOURCES = \
 	src/model/profile-load.c \
 	src/model/profile.c \
 	src/model/run.c \
+	src/model/topic.c \
 	src/model/world.c

@@ -1,3 +1,8 @@
 # One row per report format.
-REPORT_SOURCES =
-REPORT_SHARED =
+REPORT_SOURCES = \
+	src/report/text.c \
+	src/report/json.c \
+	src/report/junit.c
+REPORT_SHARED = \
+	src/report/fold.c \
+	src/report/words.c
