@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * agent: what one request makes happen on a host. One file and one descriptor per verb (verbs.mk).
+ * One request at a time, in one thread.
  */
 #ifndef MP_AGENT_AGENT_H
 #define MP_AGENT_AGENT_H
@@ -23,7 +24,16 @@ extern const struct mp_verb *const mp_verbs[]; /* NULL-terminated; generated fro
 
 struct mp_sys *mp_agent_sys(struct mp_agent *a);
 
+/* "/", or the directory that plays the root of a host. */
+const char *mp_agent_root(const struct mp_agent *a);
+
 /* Sends {"event": body} at once; steals body. */
 int mp_agent_event(struct mp_agent *a, json_t *body, struct mp_err *err);
+
+/*
+ * Serves requests from the descriptor in, answers on out, until in ends or out is closed. 0: ended
+ * in order. nonce: greets with it first; NULL: no greeting.
+ */
+int mp_agent_serve(const char *root, const char *nonce, int in, int out, struct mp_err *err);
 
 #endif

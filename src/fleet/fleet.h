@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * fleet: a bounded pool of workers; each talks to one host at a time through a session with its agent.
- * Memory is bounded by the pool, not by the cluster. One host never delays another past its deadline.
+ * fleet: a bounded pool of workers; each talks to one host at a time through a session with its
+ * agent. Memory is bounded by the pool, not by the cluster. One host never delays another past its
+ * deadline.
  */
 #ifndef MP_FLEET_FLEET_H
 #define MP_FLEET_FLEET_H
@@ -35,8 +36,8 @@ int mp_session_open(const struct mp_dial *dial, const struct mp_bundle *bundle,
 		    struct mp_err *err);
 
 /*
- * One request and its reply (a new reference). on_event, if not NULL, is called with each event that comes
- * before the reply, in the calling thread. body is stolen.
+ * One request and its reply (a new reference). on_event, if not NULL, is called with each event
+ * that comes before the reply, in the calling thread. body is stolen.
  */
 int mp_session_call(struct mp_session *s, const char *verb, json_t *body, mp_ms deadline,
 		    void (*on_event)(const json_t *event, void *arg), void *arg, json_t **ret,
@@ -50,18 +51,19 @@ struct mp_fleet {
 	const struct mp_dial *dial;
 	const struct mp_bundle *bundle;
 	const struct mp_inventory *inv;
-	size_t forks;	       /* workers; 0 means MP_DEFAULT_FORKS */
+	size_t forks;          /* workers; 0 means MP_DEFAULT_FORKS */
 	mp_ms host_timeout_ms; /* one host's whole conversation, connecting included */
-	/* Called without overlap, from worker threads, as hosts finish (for progress); may be NULL. */
+	/* Called without overlap, from worker threads, as hosts finish; may be NULL. */
 	void (*on_done)(const struct mp_host *h, const struct mp_err *err, size_t done,
 			size_t total, void *arg);
 	void *on_done_arg;
 };
 
 /*
- * Calls talk() once for every host with selected[index], in a worker thread, with an open session. errs[index]
- * receives what went wrong with it (connect, session, or what talk() reported); code NONE otherwise.
- * Returns -1 only when cancelled or no thread could be started; hosts not begun then carry MP_E_CANCELLED.
+ * Calls talk() once for every host with selected[index], in a worker thread, with an open session.
+ * errs[index] receives what went wrong with it (connect, session, or what talk() reported); code
+ * NONE otherwise. Returns -1 only when cancelled or no thread could be started; hosts not begun
+ * then carry MP_E_CANCELLED.
  */
 int mp_fleet_run(const struct mp_fleet *f, const bool *selected,
 		 int (*talk)(struct mp_session *s, const struct mp_host *h, mp_ms deadline,

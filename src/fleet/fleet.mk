@@ -1,1 +1,5 @@
-FLEET_SOURCES =
+FLEET_SOURCES = \
+	src/fleet/bootstrap.c \
+	src/fleet/bundle.c \
+	src/fleet/pool.c \
+	src/fleet/session.c

@@ -7,7 +7,8 @@
  *   request  {"verb": V, "body": {...}}
  *   event    {"event": {...}}                         any number before the reply
  *   reply    {"reply": {...}}  or  {"error": {"code": WORD, "text": TEXT}}
- * One request at a time. Before the first frame the agent prints one greeting line (wire/greeting.h).
+ * One request at a time. Before the first frame the agent prints one greeting line
+ * (wire/greeting.h).
  */
 #ifndef MP_WIRE_WIRE_H
 #define MP_WIRE_WIRE_H
@@ -27,9 +28,9 @@ int mp_wire_encode(const json_t *msg, struct mp_buf *out, struct mp_err *err);
  */
 int mp_wire_decode(struct mp_buf *in, json_t **ret, struct mp_err *err);
 
-json_t *mp_wire_request(const char *verb, json_t *body);  /* steals body */
-json_t *mp_wire_reply(json_t *body);			   /* steals body */
-json_t *mp_wire_event(json_t *body);			   /* steals body */
+json_t *mp_wire_request(const char *verb, json_t *body); /* steals body */
+json_t *mp_wire_reply(json_t *body);                     /* steals body */
+json_t *mp_wire_event(json_t *body);                     /* steals body */
 json_t *mp_wire_error(const struct mp_err *e);
 
 /* Fills *err from {"code","text"}; always returns -1. Text is cut, control characters replaced. */

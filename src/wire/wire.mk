@@ -1,1 +1,3 @@
-WIRE_SOURCES =
+WIRE_SOURCES = \
+	src/wire/greeting.c \
+	src/wire/wire.c

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* local: the command runs on this machine, as whoever runs migprep. */
+#include "config.h"
+#include "transport/transport.h"
+
+#include "transport/child.h"
+
+static int local_open(const struct mp_dial *dial, const struct mp_host *host, const char *command,
+		      struct mp_stream **ret, struct mp_err *err)
+{
+	const char *const argv[] = { "/bin/sh", "-c", command, NULL };
+
+	(void)host;
+	return mp_child_stream(argv, dial->cancel, NULL, ret, err);
+}
+
+const struct mp_transport mp_transport_local = {
+	.name = "local",
+	.open = local_open,
+};
