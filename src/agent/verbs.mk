@@ -2,6 +2,7 @@
 VERB_SOURCES = \
 	src/agent/verb-observe.c \
 	src/agent/verb-apply.c \
+	src/agent/verb-ssh-key-read.c \
 	src/agent/verb-listen.c \
 	src/agent/verb-try.c
 VERB_SHARED = \

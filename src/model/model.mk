@@ -8,5 +8,7 @@ MODEL_SOURCES = \
 	src/model/profile-load.c \
 	src/model/profile.c \
 	src/model/run.c \
+	src/model/ssh-lines.c \
+	src/model/ssh-text.c \
 	src/model/topic.c \
 	src/model/world.c

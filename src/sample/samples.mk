@@ -1,3 +1,9 @@
 # One row per sample.
-SAMPLE_SOURCES =
-SAMPLE_SHARED =
+SAMPLE_SOURCES = \
+	src/sample/identity.c \
+	src/sample/kernel.c \
+	src/sample/names.c \
+	src/sample/ports.c \
+	src/sample/users.c
+SAMPLE_SHARED = \
+	src/sample/sshd-conf.c

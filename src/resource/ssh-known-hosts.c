@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * ssh-known-hosts: known_hosts of root and nova covers every name of every host with all its host
+ * keys. The wanted text is the same for all hosts (a host also knows itself), and the facts of
+ * hosts in order are equal.
+ */
+#include "config.h"
+#include "resource/resource.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "model/ssh-text.h"
+#include "resource/ssh-user.h"
+
+#define FILE_NAME "known_hosts"
+#define MANY 8 /* more differences than this are told as one */
+
+/* The name as ssh(1) looks it up: lower case, [name]:port where the port is not 22. */
+static char *lookup_name(const char *name, long port)
+{
+	char *ret = port == 22 ? mp_xstrdup(name) : mp_xasprintf("[%s]:%ld", name, port);
+
+	for (char *p = ret; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return ret;
+}
+
+static json_t *lookup_names(const struct mp_strv *names, const json_t *ports)
+{
+	json_t *ret = json_array(), *port;
+	size_t j;
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (!json_array_size(ports))
+			json_array_append_new(ret, json_string(names->v[i]));
+		json_array_foreach((json_t *)ports, j, port)
+		{
+			mp_auto_free char *n =
+				lookup_name(names->v[i], (long)json_integer_value(port));
+
+			json_array_append_new(ret, json_string(n));
+		}
+	}
+	return ret;
+}
+
+/* What hashed lines are tried with: the names of the inventory, the same on every host and in every
+ * run. */
+static json_t *params(const struct mp_world *w, const struct mp_host *h)
+{
+	json_t *list = json_array();
+
+	(void)h;
+	for (size_t i = 0; i < w->inv->n_hosts; i++) {
+		const struct mp_host *o = &w->inv->hosts[i];
+		const char *const names[] = { o->name, o->address, o->migration_address };
+
+		for (size_t j = 0; j < MP_N_ELEMS(names) + o->aliases.n; j++) {
+			const char *name = j < MP_N_ELEMS(names)
+						   ? names[j]
+						   : o->aliases.v[j - MP_N_ELEMS(names)];
+			mp_auto_free char *n =
+				name ? lookup_name(name, o->ssh_port ? o->ssh_port : 22) : NULL;
+
+			if (n)
+				json_array_append_new(list, json_string(n));
+		}
+	}
+	return json_pack("{s:o,s:o}", "users", mp_ssh_users(w), "names", list);
+}
+
+static int observe_user(struct mp_sys *sys, const char *name, const json_t *names, json_t **ret,
+			struct mp_err *err)
+{
+	mp_auto_free char *text = NULL;
+	json_t *fact = NULL, *known;
+	struct mp_user u;
+
+	if (mp_ssh_user_look(sys, name, &u, &fact, err) < 0)
+		return -1;
+	if (!json_object_get(fact, "fail")) {
+		if (mp_ssh_file_look(sys, &u, FILE_NAME, &text, fact, err) < 0) {
+			json_decref(fact);
+			return -1;
+		}
+		known = mp_ssh_known_fact(text, names);
+		json_object_update(fact, known);
+		json_decref(known);
+	}
+	*ret = fact;
+	return 0;
+}
+
+static int observe(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err *err)
+{
+	json_t *users = json_object(), *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(p, "users"), i, name)
+	{
+		json_t *fact = NULL;
+
+		if (observe_user(sys, json_string_value(name), json_object_get(p, "names"), &fact,
+				 err) < 0) {
+			json_decref(users);
+			return -1;
+		}
+		json_object_set_new(users, json_string_value(name), fact);
+	}
+	*ret = json_pack("{s:o}", "users", users);
+	return 0;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* One text of names, sorted, without duplicates. */
+static char *join(struct mp_strv *v)
+{
+	mp_auto_buf struct mp_buf b;
+
+	mp_buf_init(&b, 0);
+	if (v->n)
+		qsort(v->v, v->n, sizeof(*v->v), by_bytes);
+	for (size_t i = 0; i < v->n; i++)
+		if (i == 0 || strcmp(v->v[i], v->v[i - 1]) != 0)
+			mp_buf_printf(&b, "%s%s", i ? "," : "", v->v[i]);
+	return mp_buf_take(&b);
+}
+
+/* Enters the host keys of a host under all its names. A key that two hosts share has the names of
+ * both. */
+static void want_host(const struct mp_world *w, size_t host, json_t *by_ref)
+{
+	const json_t *identity = mp_world_fact(w, host, "identity"), *key, *name;
+	mp_auto_strv struct mp_strv names = { 0 };
+	json_t *list;
+	size_t i, j;
+
+	mp_world_names(w, host, &names);
+	list = lookup_names(&names, json_object_get(identity, "sshd_ports"));
+	json_array_foreach(json_object_get(identity, "host_keys"), i, key)
+	{
+		const char *line = mp_json_str(key, "line", "");
+		mp_auto_strv struct mp_strv all = { 0 };
+		mp_auto_free char *joined = NULL;
+		struct mp_ssh_pub pub;
+
+		/* It will stand in files of other hosts: nothing but a key may get through. */
+		if (!mp_ssh_pub_parse(line, strlen(line), &pub) || pub.key_len != strlen(line))
+			continue;
+		mp_str_split(mp_json_str(json_object_get(by_ref, pub.ref), "names", ""), ",", &all);
+		json_array_foreach(list, j, name) mp_strv_add(&all, json_string_value(name));
+		joined = join(&all);
+		json_object_set_new(by_ref, pub.ref,
+				    json_pack("{s:s,s:s,s:s,s:s}", "names", joined, "key", line,
+					      "ref", pub.ref, "host", w->inv->hosts[host].name));
+	}
+	json_decref(list);
+}
+
+static json_t *want(const struct mp_world *w, const struct mp_host *h)
+{
+	json_t *by_ref = json_object(), *entries = json_array(), *entry;
+	const char *ref;
+
+	(void)h;
+	for (size_t i = 0; i < w->inv->n_hosts; i++)
+		if (w->hosts[i].reached)
+			want_host(w, i, by_ref);
+	json_object_foreach(by_ref, ref, entry) json_array_append(entries, entry);
+	json_decref(by_ref);
+	return json_pack("{s:o,s:o}", "users", mp_ssh_users(w), "entries", entries);
+}
+
+/* Names of have (comma-joined, sorted or not) that are not in the fact's. */
+static char *names_missing(const char *wanted, const char *have)
+{
+	mp_auto_strv struct mp_strv a = { 0 }, b = { 0 }, missing = { 0 };
+
+	if (strcmp(wanted, have) == 0)
+		return mp_xstrdup("");
+	mp_str_split(wanted, ",", &a);
+	mp_str_split(have, ",", &b);
+	for (size_t i = 0; i < a.n; i++)
+		if (!mp_strv_has(&b, a.v[i]))
+			mp_strv_add(&missing, a.v[i]);
+	return join(&missing);
+}
+
+static void diff_missing(const json_t *fact, const json_t *entries, const char *path,
+			 struct mp_diff *ret)
+{
+	const json_t *keys = json_object_get(fact, "keys");
+	mp_auto_strv struct mp_strv hosts = { 0 }, names = { 0 }, refs = { 0 };
+	json_t *e;
+	size_t i;
+
+	json_array_foreach((json_t *)entries, i, e)
+	{
+		const char *ref = mp_json_str(e, "ref", "");
+		char *missing =
+			names_missing(mp_json_str(e, "names", ""), mp_json_str(keys, ref, ""));
+
+		if (*missing) {
+			mp_strv_add(&names, missing);
+			mp_strv_add(&refs, ref);
+			if (!mp_strv_has(&hosts, mp_json_str(e, "host", "")))
+				mp_strv_add(&hosts, mp_json_str(e, "host", ""));
+		}
+		mp_cleanup_free(&missing);
+	}
+	if (names.n > MANY) {
+		mp_auto_free char *folded = mp_range_fold(&hosts);
+		mp_auto_free char *after = mp_xasprintf("%zu host keys of %s", refs.n, folded);
+
+		mp_diff_change(ret, path, NULL, after);
+		return;
+	}
+	for (i = 0; i < names.n; i++) {
+		mp_auto_free char *what = mp_xasprintf("%s %s", path, names.v[i]);
+
+		mp_diff_change(ret, what, NULL, refs.v[i]);
+	}
+}
+
+/* Names of ours that stand before another key of the same type: the host key was changed, or the
+ * line is forged. */
+static void diff_wrong(const json_t *have, const json_t *map, const char *path, const char *how,
+		       struct mp_diff *ret)
+{
+	const char *ref;
+	json_t *joined;
+
+	json_object_foreach((json_t *)have, ref, joined)
+	{
+		mp_auto_strv struct mp_strv names = { 0 };
+
+		mp_str_split(json_string_value(joined), ",", &names);
+		for (size_t i = 0; i < names.n; i++) {
+			mp_auto_free char *at =
+				mp_xasprintf("%s %.*s", names.v[i], (int)strcspn(ref, " "), ref);
+			mp_auto_free char *what = mp_xasprintf("%s %s%s", path, names.v[i], how);
+			const char *wanted = mp_json_str(map, at, NULL);
+
+			if (wanted && !strstr(wanted, ref))
+				mp_diff_change(ret, what, ref, wanted);
+		}
+	}
+}
+
+static void diff_revoked(const json_t *fact, const json_t *entries, const char *path,
+			 struct mp_diff *ret)
+{
+	json_t *revoked = json_object_get(fact, "revoked"), *ref, *e;
+	size_t i, j;
+
+	json_array_foreach(revoked, i, ref)
+	{
+		json_array_foreach((json_t *)entries, j, e)
+		{
+			if (!json_equal(ref, json_object_get(e, "ref")))
+				continue;
+			mp_diff_verdict(
+				ret, MP_FAIL,
+				"find out why the key was revoked; give that host a new host "
+				"key, or remove the @revoked line if it is wrong",
+				"%s revokes the host key %s that %s uses", path,
+				json_string_value(ref), mp_json_str(e, "host", ""));
+		}
+	}
+}
+
+/* True if there is a plain or hashed key beside the wanted ones: only then can a name be wrong. */
+static bool has_others(const json_t *fact, const json_t *entries)
+{
+	return json_object_size(json_object_get(fact, "hashed")) ||
+	       json_object_size(json_object_get(fact, "keys")) != json_array_size(entries);
+}
+
+/* Every key with exactly its names: the usual case, told without a map of names. */
+static bool is_exact(const json_t *fact, const json_t *entries)
+{
+	const json_t *keys = json_object_get(fact, "keys");
+	json_t *e;
+	size_t i;
+
+	if (has_others(fact, entries))
+		return false;
+	json_array_foreach((json_t *)entries, i,
+			   e) if (!mp_str_eq(mp_json_str(keys, mp_json_str(e, "ref", ""), NULL),
+					     mp_json_str(e, "names", ""))) return false;
+	return true;
+}
+
+static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
+{
+	const json_t *entries = json_object_get(w, "entries"),
+		     *users = json_object_get(fact, "users");
+	json_t *map = NULL, *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(w, "users"), i, name)
+	{
+		const char *user = json_string_value(name);
+		const json_t *mine = json_object_get(users, user);
+		mp_auto_free char *path =
+			mp_xasprintf("%s/.ssh/" FILE_NAME, mp_json_str(mine, "home", ""));
+
+		if (!mp_ssh_user_diff(mine, user, path, ret))
+			continue;
+		diff_revoked(mine, entries, path, ret);
+		if (is_exact(mine, entries))
+			continue;
+		if (!map)
+			map = mp_ssh_known_map(entries);
+		diff_wrong(json_object_get(mine, "keys"), map, path, "", ret);
+		diff_wrong(json_object_get(mine, "hashed"), map, path, " (hashed)", ret);
+		diff_missing(mine, entries, path, ret);
+	}
+	json_decref(map);
+}
+
+static int apply(struct mp_sys *sys, const json_t *p, const json_t *fact, const json_t *w,
+		 struct mp_err *err)
+{
+	json_t *name;
+	size_t i;
+
+	(void)fact;
+	json_array_foreach(json_object_get(w, "users"), i, name)
+	{
+		mp_auto_free char *path = NULL, *old = NULL, *edited = NULL;
+		struct mp_user u;
+
+		if (mp_ssh_user_get(sys, json_string_value(name), &u, err) < 0)
+			return -1;
+		path = mp_ssh_path(&u, FILE_NAME);
+		if (mp_sys_read(sys, path, &old, NULL, NULL, err) < 0)
+			return -1;
+		edited = mp_ssh_known_edit(old, json_object_get(w, "entries"),
+					   json_object_get(p, "names"));
+		if (mp_ssh_file_write(sys, &u, FILE_NAME, edited, 0644, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+const struct mp_resource mp_resource_ssh_known_hosts = {
+	.id = "ssh-known-hosts",
+	.summary = "known_hosts of root and nova over all names of all hosts",
+	.prevents =
+		"A name that is missing from known_hosts, or stands there with an old key, ends a "
+		"migration before it begins: \"Host key verification failed\". Switching the "
+		"verification off would let anybody on the network take the guest.",
+	.checked = "Compares ~/.ssh/known_hosts of root and of the nova user with the public host "
+		   "keys "
+		   "that each host itself has in /etc/ssh, for its name, host name, FQDN, "
+		   "addresses and "
+		   "aliases. Hashed lines are found by their hash. Other names are never touched.",
+	.remedy =
+		"On the peer, read /etc/ssh/ssh_host_*_key.pub; put each key behind all names and "
+		"addresses of that host into known_hosts, and remove old keys with ssh-keygen -R "
+		"NAME.",
+	.source = "Nova troubleshooting, Cannot ping or SSH between computes; sshd(8), "
+		  "SSH_KNOWN_HOSTS FILE "
+		  "FORMAT",
+	.roles = MP_ROLE_COMPUTE,
+	.stage = 1,
+	.params = params,
+	.observe = observe,
+	.want = want,
+	.diff = diff,
+	.apply = apply,
+};

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+#include "resource/ssh-user.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+ssize_t mp_ssh_shared_owner(const struct mp_world *w)
+{
+	if (strcmp(mp_profile_str(w->profile, "ssh", "keys"), "shared") != 0)
+		return -1;
+	for (size_t i = 0; i < w->inv->n_hosts; i++)
+		if (w->hosts[i].reached && (w->inv->hosts[i].roles & MP_ROLE_COMPUTE))
+			return (ssize_t)i;
+	return -1;
+}
+
+json_t *mp_ssh_users(const struct mp_world *w)
+{
+	json_t *users = json_pack("[s]", "root");
+
+	if (mp_profile_bool(w->profile, "nova", "manage"))
+		json_array_append_new(users,
+				      json_string(mp_profile_str(w->profile, "nova", "user")));
+	return users;
+}
+
+static json_t *fail(const char *remedy, char *reason)
+{
+	json_t *ret = json_pack("{s:s,s:s}", "fail", reason, "remedy", remedy);
+
+	mp_cleanup_free(&reason);
+	return ret;
+}
+
+int mp_ssh_user_look(struct mp_sys *sys, const char *name, struct mp_user *ret, json_t **ret_fact,
+		     struct mp_err *err)
+{
+	bool exists = false;
+	struct stat st;
+
+	if (mp_sys_user(sys, name, &exists, ret, err) < 0)
+		return -1;
+	if (!exists) {
+		*ret_fact =
+			fail("install nova-compute, or create the user with the uid and gid that "
+			     "it has on the other hosts",
+			     mp_xasprintf("there is no user %s", name));
+		return 0;
+	}
+	if (mp_sys_stat(sys, ret->home, &exists, &st, err) < 0)
+		return -1;
+	if (!exists || !S_ISDIR(st.st_mode)) {
+		*ret_fact =
+			fail("create the home directory with the user as its owner, or correct it "
+			     "with usermod -d",
+			     mp_xasprintf("the home directory %s of user %s is missing", ret->home,
+					  name));
+		return 0;
+	}
+	if (st.st_uid != ret->uid && st.st_uid != 0) {
+		*ret_fact =
+			fail("find out why, then chown the directory to the user",
+			     mp_xasprintf("the home directory %s of user %s belongs to uid %u, so "
+					  "that sshd refuses its keys (StrictModes)",
+					  ret->home, name, (unsigned)st.st_uid));
+		return 0;
+	}
+	*ret_fact = json_pack("{s:s}", "home", ret->home);
+	return 0;
+}
+
+int mp_ssh_user_get(struct mp_sys *sys, const char *name, struct mp_user *ret, struct mp_err *err)
+{
+	json_t *fact = NULL;
+	int rc = 0;
+
+	if (mp_ssh_user_look(sys, name, ret, &fact, err) < 0)
+		return -1;
+	if (json_object_get(fact, "fail"))
+		rc = mp_err_set(err, MP_E_INPUT, "%s", mp_json_str(fact, "fail", ""));
+	json_decref(fact);
+	return rc;
+}
+
+char *mp_ssh_path(const struct mp_user *u, const char *file)
+{
+	size_t n = strlen(u->home);
+
+	while (n && u->home[n - 1] == '/')
+		n--;
+	return mp_xasprintf("%.*s/.ssh%s%s", (int)n, u->home, file ? "/" : "", file ? file : "");
+}
+
+int mp_ssh_file_look(struct mp_sys *sys, const struct mp_user *u, const char *file, char **ret,
+		     json_t *fact, struct mp_err *err)
+{
+	mp_auto_free char *path = mp_ssh_path(u, file), *text = NULL, *attr = NULL;
+	struct stat st;
+	size_t size;
+
+	if (mp_sys_read(sys, path, &text, &size, &st, err) < 0)
+		return -1;
+	if (text && strlen(text) != size)
+		return mp_err_set(
+			err, MP_E_INPUT,
+			"%s holds NUL bytes and is no text file; look what happened to it, "
+			"then repair or remove it",
+			path);
+	/* sshd (misc.c, safe_path) wants root or the user as owner and no writer beside. */
+	if (text && ((st.st_uid != u->uid && st.st_uid != 0) || (st.st_mode & 022) ||
+		     (st.st_uid != u->uid && !(st.st_mode & 04)))) {
+		attr = mp_xasprintf("mode %04o, owner uid %u", (unsigned)st.st_mode & 07777,
+				    (unsigned)st.st_uid);
+		json_object_set_new(fact, "attr", json_string(attr));
+	}
+	*ret = mp_steal(&text);
+	return 0;
+}
+
+int mp_ssh_dir_make(struct mp_sys *sys, const struct mp_user *u, struct mp_err *err)
+{
+	mp_auto_free char *dir = mp_ssh_path(u, NULL);
+	struct mp_attr attr = { 0700, u->uid, u->gid };
+	bool exists = false;
+	struct stat st;
+
+	if (mp_sys_stat(sys, dir, &exists, &st, err) < 0)
+		return -1;
+	return exists ? 0 : mp_sys_mkdir(sys, dir, &attr, err);
+}
+
+int mp_ssh_file_write(struct mp_sys *sys, const struct mp_user *u, const char *file,
+		      const char *text, mode_t mode, struct mp_err *err)
+{
+	mp_auto_free char *path = mp_ssh_path(u, file), *old = NULL;
+	struct mp_attr attr = { mode, u->uid, u->gid };
+	json_t *fact = json_object();
+	int rc = mp_ssh_dir_make(sys, u, err);
+
+	if (rc == 0)
+		rc = mp_ssh_file_look(sys, u, file, &old, fact, err);
+	if (rc == 0 && (!old || strcmp(old, text) != 0))
+		rc = mp_sys_write(sys, path, text, strlen(text), &attr, false, err);
+	if (rc == 0 && json_object_get(fact, "attr"))
+		rc = mp_sys_chattr(sys, path, &attr, err);
+	json_decref(fact);
+	return rc;
+}
+
+bool mp_ssh_user_diff(const json_t *fact, const char *user, const char *path, struct mp_diff *ret)
+{
+	const char *failed = mp_json_str(fact, "fail", NULL),
+		   *attr = mp_json_str(fact, "attr", NULL);
+
+	if (!fact) {
+		mp_diff_verdict(ret, MP_UNKNOWN, NULL, "nothing was observed about user %s", user);
+		return false;
+	}
+	if (failed) {
+		mp_diff_verdict(ret, MP_FAIL, mp_json_str(fact, "remedy", NULL), "%s", failed);
+		return false;
+	}
+	if (attr) {
+		mp_auto_free char *after = mp_xasprintf("not writable by others, owner %s", user);
+
+		mp_diff_change(ret, path, attr, after);
+	}
+	return true;
+}

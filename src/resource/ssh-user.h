@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * ssh-user: what the SSH resources share: whose files, where they are, who owns the shared key
+ * pair.
+ *
+ * Shared key pair (profile ssh.keys = shared): mp_ssh_shared_owner() is the host that generates it.
+ * The controller calls the agent verb "ssh-key-read" there once its ssh-keys is applied, and puts
+ * the reply into that host's facts as MP_SSH_SHARED_FACT: {USER: {"private": TEXT, "public": "TYPE
+ * BASE64"}}. That fact is a secret: it goes into the want of ssh-keys for the other hosts, and
+ * nowhere else.
+ */
+#ifndef MP_RESOURCE_SSH_USER_H
+#define MP_RESOURCE_SSH_USER_H
+
+#include <jansson.h>
+
+#include "host/host.h"
+#include "model/finding.h"
+#include "model/world.h"
+
+#define MP_SSH_SHARED_FACT "ssh-shared-key"
+#define MP_SSH_SHARED_COMMENT "migprep@shared"
+
+/* Inventory index of the first compute host that was reached; -1 if none, or each host has its own
+ * pair. */
+ssize_t mp_ssh_shared_owner(const struct mp_world *w);
+
+/* ["root", NOVA]: the users of a compute host that log in to its peers. New reference. */
+json_t *mp_ssh_users(const struct mp_world *w);
+
+/*
+ * Looks a user and the home directory up. When one is missing, *ret_fact is {"fail": REASON,
+ * "remedy": TEXT} (new reference); otherwise {"home": DIR}.
+ */
+int mp_ssh_user_look(struct mp_sys *sys, const char *name, struct mp_user *ret, json_t **ret_fact,
+		     struct mp_err *err);
+
+/* The same for apply: a missing user or home directory is an error. */
+int mp_ssh_user_get(struct mp_sys *sys, const char *name, struct mp_user *ret, struct mp_err *err);
+
+/* HOME/.ssh or HOME/.ssh/FILE (heap). */
+char *mp_ssh_path(const struct mp_user *u, const char *file);
+
+/*
+ * Reads a text file in ~/.ssh (NULL: absent) and says in fact what sshd's StrictModes or the user
+ * would stumble over: "attr": "0666, owner 1001". Bytes that are no text are an error.
+ */
+int mp_ssh_file_look(struct mp_sys *sys, const struct mp_user *u, const char *file, char **ret,
+		     json_t *fact, struct mp_err *err);
+
+/* Writes it, with ~/.ssh made if it is missing, and mends owner and mode. */
+int mp_ssh_file_write(struct mp_sys *sys, const struct mp_user *u, const char *file,
+		      const char *text, mode_t mode, struct mp_err *err);
+
+/* Makes ~/.ssh if it is missing. */
+int mp_ssh_dir_make(struct mp_sys *sys, const struct mp_user *u, struct mp_err *err);
+
+/* The common part of a diff: "fail" and "attr" of a user's fact. True if there is more to compare.
+ */
+bool mp_ssh_user_diff(const json_t *fact, const char *user, const char *path, struct mp_diff *ret);
+
+#endif
