@@ -1,3 +1,9 @@
 # One row per cmocka program: tests/unit/NAME.c becomes tests/unit/NAME.
 UNIT_TESTS = \
-	tests/unit/test_host
+	tests/unit/test_host \
+	tests/unit/test_str \
+	tests/unit/test_inventory \
+	tests/unit/test_profile \
+	tests/unit/test_finding \
+	tests/unit/test_world \
+	tests/unit/test_run

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* model: facts of many hosts, and their names. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "model/world.h"
+
+static void start(struct mp_world *w, const char *text)
+{
+	struct mp_inventory *inv;
+	struct mp_err err = { 0 };
+
+	if (mp_inventory_parse(text, strlen(text), "inv", &inv, &err) < 0)
+		fail_msg("%s", err.text);
+	*w = (struct mp_world){ .inv = inv, .hosts = mp_xcalloc(inv->n_hosts, sizeof(*w->hosts)) };
+}
+
+static void stop(struct mp_world *w)
+{
+	struct mp_inventory *inv = (struct mp_inventory *)(uintptr_t)w->inv;
+
+	mp_world_fini(w);
+	mp_world_fini(w); /* a second time is nothing */
+	mp_inventory_free(inv);
+}
+
+static void merge(struct mp_world *w, size_t host, const char *facts)
+{
+	json_t *tree = json_loads(facts, 0, NULL);
+
+	assert_non_null(tree);
+	mp_world_merge(w, host, tree);
+	w->hosts[host].reached = true;
+	json_decref(tree);
+}
+
+static void test_facts(void **state)
+{
+	struct mp_world w;
+	const json_t *fact;
+
+	(void)state;
+	start(&w, "[host a]\n[host b]\n");
+	merge(&w, 0,
+	      "{\"x\": {\"n\": 5, \"s\": \"t\", \"b\": true}, \"y\": {\"error\": {\"code\": "
+	      "\"timeout\", \"text\": \"took too long\"}}, \"z\": {\"error\": 1}}");
+	fact = mp_world_fact(&w, 0, "x");
+	assert_non_null(fact);
+	assert_null(mp_world_fact_error(&w, 0, "x"));
+	assert_int_equal(mp_json_int(fact, "n", 0), 5);
+	assert_int_equal(mp_json_int(fact, "s", -1), -1);
+	assert_string_equal(mp_json_str(fact, "s", ""), "t");
+	assert_string_equal(mp_json_str(fact, "n", "def"), "def");
+	assert_true(mp_json_bool(fact, "b", false));
+	assert_true(mp_json_bool(fact, "n", true));
+	assert_null(mp_json_str(NULL, "n", NULL));
+	assert_null(mp_world_fact(&w, 0, "y"));
+	assert_string_equal(mp_world_fact_error(&w, 0, "y"), "took too long");
+	assert_null(mp_world_fact(&w, 0, "z"));
+	assert_string_equal(mp_world_fact_error(&w, 0, "z"), "the host did not say why");
+	assert_string_equal(mp_world_fact_error(&w, 0, "w"), "not observed");
+	assert_null(mp_world_fact(&w, 1, "x"));
+	assert_string_equal(mp_world_fact_error(&w, 1, "x"), "the host was not asked");
+	mp_err_set(&w.hosts[1].err, MP_E_REFUSED, "connect: refused");
+	assert_string_equal(mp_world_fact_error(&w, 1, "x"), "connect: refused");
+	/* A later look replaces what it names, and nothing else. */
+	merge(&w, 0, "{\"x\": {\"n\": 6}, \"y\": {}}");
+	assert_int_equal(mp_json_int(mp_world_fact(&w, 0, "x"), "n", 0), 6);
+	assert_non_null(mp_world_fact(&w, 0, "y"));
+	assert_string_equal(mp_world_fact_error(&w, 0, "z"), "the host did not say why");
+	merge(&w, 0, "[1]"); /* what is no object names nothing */
+	stop(&w);
+}
+
+static void test_sharing(void **state)
+{
+	struct mp_world w;
+	const json_t *first;
+
+	(void)state;
+	start(&w, "[host h[1-1000]]\n");
+	for (size_t i = 0; i < 1000; i++) {
+		mp_auto_free char *text = mp_xasprintf(
+			"{\"same\": {\"k\": [1, \"a\", {\"deep\": null}], \"l\": 2.5}, \"own\": "
+			"{\"i\": %zu}, "
+			"\"other\": {\"k\": [1, \"a\", {\"deep\": null}], \"l\": 2.5}}",
+			i);
+
+		merge(&w, i, text);
+	}
+	first = mp_world_fact(&w, 0, "same");
+	for (size_t i = 1; i < 1000; i++) {
+		assert_ptr_equal(mp_world_fact(&w, i, "same"), first);
+		assert_int_equal(mp_json_int(mp_world_fact(&w, i, "own"), "i", -1), i);
+	}
+	/* Members in another order are the same tree. */
+	merge(&w, 5, "{\"same\": {\"l\": 2.5, \"k\": [1, \"a\", {\"deep\": null}]}}");
+	assert_ptr_equal(mp_world_fact(&w, 5, "same"), first);
+	/* An integer is no real, and a small difference is one. */
+	merge(&w, 6, "{\"same\": {\"k\": [1, \"a\", {\"deep\": false}], \"l\": 2.5}}");
+	assert_ptr_not_equal(mp_world_fact(&w, 6, "same"), first);
+	merge(&w, 6, "{\"same\": {\"k\": [1.0, \"a\", {\"deep\": null}], \"l\": 2.5}}");
+	assert_ptr_not_equal(mp_world_fact(&w, 6, "same"), first);
+	/* Looking again and again does not pile up what nobody holds any more. */
+	for (size_t i = 0; i < 20000; i++) {
+		mp_auto_free char *text = mp_xasprintf("{\"own\": {\"again\": %zu}}", i);
+
+		merge(&w, i % 1000, text);
+	}
+	for (size_t i = 0; i < 1000; i++)
+		assert_int_equal(mp_json_int(mp_world_fact(&w, i, "own"), "again", -1), 19000 + i);
+	assert_ptr_equal(mp_world_fact(&w, 999, "same"), first);
+	stop(&w);
+}
+
+static void expect_names(const struct mp_world *w, size_t host, const char *want)
+{
+	mp_auto_strv struct mp_strv names = { 0 };
+	mp_auto_buf struct mp_buf text;
+
+	mp_buf_init(&text, 0);
+	mp_world_names(w, host, &names);
+	for (size_t i = 0; i < names.n; i++)
+		mp_buf_printf(&text, "%s%s", i ? " " : "", names.v[i]);
+	assert_string_equal(mp_buf_peek(&text), want);
+}
+
+static void test_names(void **state)
+{
+	struct mp_world w;
+
+	(void)state;
+	start(&w,
+	      "[host c1]\naddress = 10.0.0.1\nmigration_address = 10.1.0.1\naliases = m1 c1.mig\n"
+	      "[host c2]\n[host c10.example.org]\naddress=127.0.0.5\naliases=localhost c10\n");
+	expect_names(&w, 0, "10.0.0.1 10.1.0.1 c1 c1.mig m1");
+	expect_names(&w, 1, "c2");
+	expect_names(&w, 2, "c10 c10.example.org");
+	merge(&w, 0, "{\"identity\": {\"hostname\": \"C1\", \"fqdn\": \"c1.example.org.\"}}");
+	expect_names(&w, 0, "10.0.0.1 10.1.0.1 c1 c1.example.org c1.mig m1");
+	/* Installed from one image: it calls itself by the name of another host, or worse. */
+	merge(&w, 1, "{\"identity\": {\"hostname\": \"c1\", \"fqdn\": \"localhost.localdomain\"}}");
+	expect_names(&w, 1, "c2");
+	merge(&w, 1, "{\"identity\": {\"hostname\": \"host2.dc1\", \"fqdn\": \"10.0.0.9\"}}");
+	expect_names(&w, 1, "c2 host2 host2.dc1");
+	merge(&w, 1, "{\"identity\": {\"hostname\": \"x,* y\", \"fqdn\": \"-oProxyCommand=z\"}}");
+	expect_names(&w, 1, "c2");
+	merge(&w, 1, "{\"identity\": {\"hostname\": 7, \"fqdn\": \"m1.example.org\"}}");
+	expect_names(&w, 1, "c2 m1.example.org");
+	merge(&w, 1, "{\"identity\": {\"error\": {\"code\": \"system\", \"text\": \"t\"}}}");
+	expect_names(&w, 1, "c2");
+	stop(&w);
+}
+
+/* Names are added to what the list holds already, sorted among themselves. */
+static void test_names_append(void **state)
+{
+	mp_auto_strv struct mp_strv names = { 0 };
+	struct mp_world w;
+
+	(void)state;
+	start(&w, "[host b]\naliases = a\n");
+	mp_strv_add(&names, "z");
+	mp_world_names(&w, 0, &names);
+	assert_int_equal(names.n, 3);
+	assert_string_equal(names.v[0], "z");
+	assert_string_equal(names.v[1], "a");
+	assert_string_equal(names.v[2], "b");
+	stop(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_sharing),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names_append),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
