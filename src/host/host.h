@@ -87,6 +87,12 @@ int mp_sys_chattr(struct mp_sys *sys, const char *path, const struct mp_attr *at
  * note. */
 int mp_sys_poke(struct mp_sys *sys, const char *path, const char *text, struct mp_err *err);
 
+/* Changes the login shell in /etc/passwd under the lock of shadow(5)'s tools. MP_E_INPUT: not in that file. */
+int mp_sys_set_shell(struct mp_sys *sys, const char *user, const char *shell, struct mp_err *err);
+
+/* Sets the SELinux context (raw form) of a file or directory; its old one goes to the journal. */
+int mp_sys_label(struct mp_sys *sys, const char *path, const char *context, struct mp_err *err);
+
 /* A note in the journal for changes that are no files (kernel rules, users): before and after. */
 int mp_sys_note(struct mp_sys *sys, const char *what, const json_t *before, const json_t *after,
 		struct mp_err *err);

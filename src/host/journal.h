@@ -19,6 +19,7 @@
  * for secrets; from old_sha256 on only where the file existed
  *   {"n":N,"op":"mkdir","path":P,"existed":false}
  *   {"n":N,"op":"attr","path":P,"existed":true,"mode":"0755","uid":N,"gid":N}      the old ones
+ *   {"n":N,"op":"label","path":P,"before":CONTEXT,"after":CONTEXT}
  *   {"n":N,"op":"note","what":TEXT,"before":JSON,"after":JSON}
  * After it:
  *   {"did":N} and, for a write, "ino":N,"mtime":TEXT of the new file

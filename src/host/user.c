@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <shadow.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/str.h"
 
 #define NSS_MAX (1u << 20)
@@ -123,4 +125,72 @@ int mp_sys_group(struct mp_sys *sys, const char *name, bool *ret_exists, gid_t *
 	if (f)
 		fclose(f);
 	return 0;
+}
+
+/* The text of passwd(5) with another seventh field in the user's line; NULL: no such line. */
+static char *with_shell(const char *text, size_t size, const char *user, const char *shell,
+			size_t *ret_size)
+{
+	const char *p = text, *end = text + size, *line_end, *field;
+	size_t n = strlen(user);
+	struct mp_buf out;
+
+	for (; p < end; p = line_end + 1) {
+		line_end = memchr(p, '\n', (size_t)(end - p));
+		if (!line_end)
+			line_end = end;
+		if ((size_t)(line_end - p) > n && memcmp(p, user, n) == 0 && p[n] == ':')
+			break;
+	}
+	if (p >= end)
+		return NULL;
+	field = p;
+	for (int i = 0; i < 6 && field; i++) {
+		field = memchr(field, ':', (size_t)(line_end - field));
+		field = field ? field + 1 : NULL;
+	}
+	if (!field)
+		return NULL;
+	mp_buf_init(&out, 0);
+	mp_buf_add(&out, text, (size_t)(field - text));
+	mp_buf_puts(&out, shell);
+	mp_buf_add(&out, line_end, (size_t)(end - line_end));
+	*ret_size = out.size;
+	return mp_buf_take(&out);
+}
+
+static int write_shell(struct mp_sys *sys, const char *user, const char *shell, struct mp_err *err)
+{
+	mp_auto_free char *text = NULL, *new = NULL;
+	size_t size, new_size = 0;
+
+	if (mp_sys_read(sys, "/etc/passwd", &text, &size, NULL, err) < 0)
+		return -1;
+	new = text ? with_shell(text, size, user, shell, &new_size) : NULL;
+	if (!new)
+		return mp_err_set(err, MP_E_INPUT, "/etc/passwd has no complete line for user %s",
+				  user);
+	return mp_sys_write(sys, "/etc/passwd", new, new_size, NULL, false, err);
+}
+
+int mp_sys_set_shell(struct mp_sys *sys, const char *user, const char *shell, struct mp_err *err)
+{
+	const char *const forget[] = { "nscd", "-i", "passwd", NULL };
+	const struct mp_run_opts opts = { .timeout_ms = 5000 };
+	struct mp_run_result res;
+	int r;
+
+	if (strpbrk(shell, ":\n"))
+		return mp_err_set(err, MP_E_INPUT, "'%.80s' is no login shell", shell);
+	if (!mp_sys_is_real(sys))
+		return write_shell(sys, user, shell, err);
+	if (lckpwdf() < 0)
+		return mp_err_sys(err, errno,
+				  "lock /etc/passwd (another program is changing users)");
+	r = write_shell(sys, user, shell, err);
+	ulckpwdf();
+	/* As usermod(8) does; most hosts have no such cache. */
+	if (r == 0 && mp_sys_run(sys, forget, &opts, &res, NULL) == 0)
+		mp_run_result_fini(&res);
+	return r;
 }

@@ -403,3 +403,29 @@ int mp_sys_poke(struct mp_sys *sys, const char *path, const char *text, struct m
 		return mp_err_sys(err, errno, "write %s", path);
 	return mp_journal_did(sys, n, NULL, err);
 }
+
+int mp_sys_label(struct mp_sys *sys, const char *path, const char *context, struct mp_err *err)
+{
+	mp_auto_place struct mp_place at = MP_PLACE_INIT;
+	mp_auto_close int fd = -1;
+	char *old = NULL;
+	json_t *entry;
+	int n;
+
+	if (mp_place_find(sys, path, true, NULL, &at, err) < 0)
+		return -1;
+	fd = at.exists ? openat(at.dir, at.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+		       : -1;
+	if (fd < 0)
+		return mp_err_sys(err, at.exists ? errno : ENOENT, "open %s", path);
+	if (fgetfilecon_raw(fd, &old) < 0)
+		return mp_err_sys(err, errno, "read the SELinux context of %s", path);
+	entry = json_pack("{s:s,s:s,s:s,s:s}", "op", "label", "path", at.path, "before", old,
+			  "after", context);
+	freecon(old);
+	if (mp_journal_entry(sys, entry, NULL, 0, &n, err) < 0)
+		return -1;
+	if (fsetfilecon_raw(fd, context) < 0)
+		return mp_err_sys(err, errno, "set the SELinux context of %s to %s", path, context);
+	return mp_journal_did(sys, n, NULL, err);
+}
