@@ -202,20 +202,24 @@ static int listen_in_range(struct mp_sys *sys, int from, int to, int *ret_port, 
 	return mp_err_set(err, MP_E_LIMIT, "no port of %d-%d is free: %s", from, to, holders);
 }
 
-/* Field 22 of /proc/PID/stat, after the command name, which may hold anything. */
+/* Field 22 of /proc/PID/stat, after the command name, which may hold anything. A zombie has ended.
+ */
 static int start_time(struct mp_sys *sys, long pid, char ret[32], struct mp_err *err)
 {
 	mp_auto_free char *path = mp_xasprintf("/proc/%ld/stat", pid), *text = NULL;
 	const char *p;
+	char state;
 	size_t size;
 
 	if (mp_sys_read(sys, path, &text, &size, NULL, err) < 0)
 		return -1;
 	p = text ? strrchr(text, ')') : NULL;
-	if (!p || sscanf(p + 1,
-			 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-			 "%*d %*d %*d %31[0-9]",
-			 ret) != 1)
+	if (!p ||
+	    sscanf(p + 1,
+		   " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+		   "%31[0-9]",
+		   &state, ret) != 2 ||
+	    state == 'Z' || state == 'X')
 		return mp_err_set(err, MP_E_GONE, "process %ld is not there", pid);
 	return 0;
 }

@@ -46,14 +46,19 @@ struct job {
 
 /* ---- one login ---- */
 
-/* JSON wants UTF-8; of what ssh prints, only plain text matters. */
+/* JSON wants UTF-8; of what ssh prints, only plain text matters. ssh ends its lines with CR LF. */
 static json_t *plain(const char *s)
 {
 	mp_auto_free char *t = mp_xstrndup(s ? s : "", MAX_TEXT);
+	size_t n = 0;
 
-	for (char *p = t; *p; p++)
-		if ((unsigned char)*p >= 0x7f || ((unsigned char)*p < 0x20 && *p != '\n'))
-			*p = '?';
+	for (const char *p = t; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (c != '\r')
+			t[n++] = c >= 0x7f || (c < 0x20 && c != '\n') ? '?' : *p;
+	}
+	t[n] = '\0';
 	return json_string(t);
 }
 

@@ -129,7 +129,7 @@ struct entry {
 
 struct entries {
 	struct entry *v;
-	size_t n, n_changes;
+	size_t n, n_changes, n_failed;
 };
 
 static void entries_fini(struct entries *e)
@@ -142,7 +142,10 @@ static void entries_fini(struct entries *e)
 static void add_entry(struct entries *e, struct entry entry)
 {
 	entry.key = json_dumps(entry.changes, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-	e->n_changes += json_array_size(entry.changes);
+	if (entry.err)
+		e->n_failed++;
+	else
+		e->n_changes += json_array_size(entry.changes);
 	e->v[e->n++] = entry;
 }
 
@@ -220,8 +223,11 @@ static void put_section_changes(struct text *t)
 	else
 		collect_applied(run, &e);
 	if (e.n) {
-		fprintf(t->out, "\nChanges: %zu %s\n", e.n_changes,
+		fprintf(t->out, "\nChanges: %zu %s", e.n_changes,
 			run->dry_run ? "would be made by apply; nothing was touched" : "made");
+		if (e.n_failed)
+			fprintf(t->out, ", %zu resource%s failed", e.n_failed, plural(e.n_failed));
+		fputc('\n', t->out);
 		mp_fold_make(count_up(e.n), e.n, cmp_entries, e.v, &fold);
 		for (size_t g = 0; g < fold.n_groups; g++)
 			put_entry_group(t, e.v, fold.order + fold.groups[g],

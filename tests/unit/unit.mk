@@ -6,4 +6,6 @@ UNIT_TESTS = \
 	tests/unit/test_profile \
 	tests/unit/test_finding \
 	tests/unit/test_world \
-	tests/unit/test_run
+	tests/unit/test_run \
+	tests/unit/test_report \
+	tests/unit/test_mesh
