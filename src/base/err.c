@@ -23,7 +23,7 @@ static const char *const names[] = {
 	[MP_E_BUG] = "bug",
 };
 
-/* The arguments may point into err->text itself, so it is written last. */
+/* The arguments and tail may point into err->text itself, so it is written last. */
 static void put_text(struct mp_err *err, const char *fmt, va_list ap, const char *tail)
 {
 	char text[sizeof(err->text)];
@@ -67,14 +67,12 @@ int mp_err_sys(struct mp_err *err, int errnum, const char *fmt, ...)
 
 int mp_err_wrap(struct mp_err *err, const char *fmt, ...)
 {
-	char inner[sizeof(err->text)];
 	va_list ap;
 
 	if (!err)
 		return -1;
-	memcpy(inner, err->text, sizeof(inner));
 	va_start(ap, fmt);
-	put_text(err, fmt, ap, inner);
+	put_text(err, fmt, ap, err->text);
 	va_end(ap);
 	return -1;
 }

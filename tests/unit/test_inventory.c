@@ -137,6 +137,8 @@ static void test_good(void **state)
 		check_good(inv);
 		mp_inventory_free(inv);
 	}
+	/* A mark right before a bracket hides no section. */
+	mp_inventory_free(parse("\xef\xbb\xbf[host a]\n"));
 }
 
 struct bad {
@@ -259,6 +261,11 @@ static void test_bad_together(void **state)
 	static const struct bad rows[] = {
 		{ "[host a]\n[host b]\n[host A]\n",
 		  "inv:3: host 'A' is already there on line 1; remove one of them" },
+		/* of several, the first that a reader meets */
+		{ "[host z]\n[host b]\n[host z]\n[host a]\n[host b]\n[host a]\n",
+		  "inv:3: host 'z' is already there on line 1; remove one of them" },
+		{ "[host a]\n[host z]\n[host a]\n[host z]\n",
+		  "inv:3: host 'a' is already there on line 1; remove one of them" },
 		{ "[host c[1-5]]\n[host c5]\n",
 		  "inv:2: host 'c5' is already there on line 1; remove one of them" },
 		{ "[host a]\naddress=10.0.0.1\n[host b]\naddress=10.0.0.1\n",
