@@ -64,7 +64,7 @@ const struct mp_check mp_check_hostnames_unique = {
 	.remedy = REMEDY,
 	.source = "Nova option host; libvirt, qemuMigrationDstPrepareDirect",
 	.scope = MP_SCOPE_CLUSTER,
-	.roles = MP_ROLE_COMPUTE,
+	.roles = 0,
 	.needs = (const char *const[]){ "identity", NULL },
 	.judge = judge,
 };

@@ -45,12 +45,12 @@ static char *class_of(const struct mp_world *w, const struct mp_host *h, const c
 	mp_auto_strv struct mp_strv types = { 0 };
 	mp_auto_buf struct mp_buf b;
 
+	mp_buf_init(&b, 0);
 	versioned(virt, &types);
 	if (!types.n) {
 		*ret_why = "libvirt tells no machine types (see libvirt-running)";
 		return NULL;
 	}
-	mp_buf_init(&b, 0);
 	mp_buf_puts(&b, mp_json_str(virt, "arch", ""));
 	for (size_t i = 0; i < types.n; i++)
 		mp_buf_printf(&b, " %s", types.v[i]);

@@ -84,14 +84,20 @@ static void ask_all(const struct mp_world *w, struct question *q)
 	}
 }
 
-/* The answer that more than half of the hosts, and at least two, agree on. */
-static const char *majority(const struct question *q)
+/*
+ * The answer to go by: one with an address of the inventory, if any host got it; else the one that
+ * more than half of the hosts, and at least two, agree on. NULL: there is none.
+ */
+static const char *agreed(const struct question *q)
 {
 	ssize_t most = mp_tally_most(&q->answers);
 	size_t all = 0;
 
-	for (size_t i = 0; i < q->answers.n; i++)
+	for (size_t i = 0; i < q->answers.n; i++) {
+		if (is_expected(q, q->answers.v[i].value))
+			return q->answers.v[i].value;
 		all += q->answers.v[i].hosts.n;
+	}
 	if (most < 0 || q->answers.v[most].hosts.n < 2 || q->answers.v[most].hosts.n * 2 <= all)
 		return NULL;
 	return q->answers.v[most].value;
@@ -121,8 +127,8 @@ static void judge_name(const struct mp_world *w, const struct mp_host *owner, co
 	if (mp_name_is_literal(name))
 		return;
 	ask_all(w, &q);
-	most = majority(&q);
-	expected = q.n_expected ? q.expected[0] : most ? most : "";
+	most = agreed(&q);
+	expected = most ? most : q.n_expected ? q.expected[0] : "";
 	for (size_t i = 0; i < w->inv->n_hosts; i++) {
 		const char *a = answer_of(w, i, name);
 
@@ -194,8 +200,9 @@ const struct mp_check mp_check_names_equal = {
 		"address\", \"hostname on destination resolved to localhost\", or a timeout.",
 	.checked =
 		"Every host resolves the names and aliases of all others as programs do "
-		"(getaddrinfo: /etc/hosts, DNS). The address of the inventory is right, and so is "
-		"one that most hosts agree on.",
+		"(getaddrinfo: "
+		"/etc/hosts, DNS). The address of the inventory is right; where no host finds that "
+		"one, what most hosts agree on is.",
 	.remedy = REMEDY,
 	.source = "Nova admin guide, Configure live migrations, General configuration; libvirt, "
 		  "qemuMigrationDstPrepareDirect",
