@@ -306,6 +306,12 @@ static void put_finding_group(const struct text *t, const size_t *order, size_t 
 		put_detail(t, "remedy: ", f->remedy);
 }
 
+/* A move says itself what its finding says. */
+static bool is_said_by_move(const struct mp_run *run, const struct mp_finding *f)
+{
+	return run->n_moves && f->scope == MP_SCOPE_PAIR && strcmp(f->id, "verify") == 0;
+}
+
 /* The findings of the pairs, or all the others. */
 static void put_findings(const struct text *t, bool of_pairs)
 {
@@ -314,7 +320,8 @@ static void put_findings(const struct text *t, bool of_pairs)
 	mp_auto_fold struct mp_fold fold = { 0 };
 
 	for (size_t i = 0; i < all->n; i++)
-		if ((all->v[i].scope == MP_SCOPE_PAIR) == of_pairs)
+		if ((all->v[i].scope == MP_SCOPE_PAIR) == of_pairs &&
+		    !is_said_by_move(t->run, &all->v[i]))
 			items[n++] = i;
 	mp_fold_make(items, n, cmp_findings, all->v, &fold);
 	for (size_t g = 0; g < fold.n_groups; g++)
@@ -371,20 +378,27 @@ static void put_untried(const struct text *t)
 				  fold.groups[g + 1] - fold.groups[g]);
 }
 
+/* One that will be shown. */
+static bool any_pair_finding(const struct text *t)
+{
+	for (size_t i = 0; i < t->run->findings.n; i++) {
+		const struct mp_finding *f = &t->run->findings.v[i];
+
+		if (f->scope == MP_SCOPE_PAIR && (f->status != MP_OK || t->opts->verbose) &&
+		    !is_said_by_move(t->run, f))
+			return true;
+	}
+	return false;
+}
+
 static void put_section_pairs(const struct text *t)
 {
 	if (t->run->n_pairs) {
 		fprintf(t->out, "\nPairs: %zu of %zu tried, %zu in order\n", t->n.pairs_tried,
 			t->n.pairs, t->n.pairs_tried - t->n.pairs_failed);
 		put_untried(t);
-	} else {
-		bool any = false;
-
-		for (size_t i = 0; i < t->run->findings.n && !any; i++)
-			any = t->run->findings.v[i].scope == MP_SCOPE_PAIR &&
-			      (t->run->findings.v[i].status != MP_OK || t->opts->verbose);
-		if (any)
-			fputs("\nPairs\n", t->out);
+	} else if (any_pair_finding(t)) {
+		fputs("\nPairs\n", t->out);
 	}
 	put_findings(t, true);
 }
