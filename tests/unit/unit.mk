@@ -9,4 +9,5 @@ UNIT_TESTS = \
 	tests/unit/test_run \
 	tests/unit/test_report \
 	tests/unit/test_mesh \
-	tests/unit/test_check_vectors
+	tests/unit/test_check_vectors \
+	tests/unit/test_ssh_resources
