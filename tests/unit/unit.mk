@@ -10,4 +10,6 @@ UNIT_TESTS = \
 	tests/unit/test_report \
 	tests/unit/test_mesh \
 	tests/unit/test_check_vectors \
-	tests/unit/test_ssh_resources
+	tests/unit/test_ssh_text \
+	tests/unit/test_ssh_resources \
+	tests/unit/test_samples

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_samples: what the samples say of a pretended host. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "fake-root.h"
+#include "model/world.h"
+#include "sample/sample.h"
+
+extern const struct mp_sample mp_sample_identity, mp_sample_ports, mp_sample_kernel,
+	mp_sample_users;
+
+static json_t *look(struct mp_sys *sys, const struct mp_sample *s, const json_t *params)
+{
+	struct mp_err err = { 0 };
+	json_t *fact = NULL;
+
+	if (s->observe(sys, params, &fact, &err) < 0)
+		fail_msg("%s: %s", s->id, err.text);
+	return fact;
+}
+
+static void identity_reads_sshd_config(void **state)
+{
+	struct env *e = *state;
+	mp_auto_free char *key = NULL, *only = NULL;
+	json_t *fact, *keys;
+
+	put(e->root, "/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 c1.example.org c1 # own\n");
+	run("mkdir -p %s/proc/sys/kernel", e->root);
+	put(e->root, "/proc/sys/kernel/hostname", "c1\n");
+	put(e->root, "/etc/os-release", "NAME=\"Debian\"\nID=debian\nVERSION_ID=\"12\"\n");
+	put(e->root, "/etc/ssh/sshd_config",
+	    "Include /etc/ssh/sshd_config.d/*.conf\n#Port 7\nPort 22\n"
+	    "Match User git\n Port 9\n");
+	put(e->root, "/etc/ssh/sshd_config.d/10-port.conf", "port=2222\nHostKey /etc/ssh/mine\n");
+	put(e->root, "/etc/ssh/sshd_config.d/20.disabled", "Port 3333\n");
+	put(e->root, "/etc/ssh/sshd_config.d/30-keys.conf", "HostKey \"/etc/ssh/bare\"\n");
+	key = new_key(e->root, "ecdsa", "etc/ssh/mine");
+	only = new_key(e->root, "ed25519", "etc/ssh/bare");
+	run("rm %s/etc/ssh/bare.pub", e->root);
+	fact = look(e->sys, &mp_sample_identity, NULL);
+	assert_string_equal(mp_json_str(fact, "hostname", ""), "c1");
+	assert_string_equal(mp_json_str(fact, "fqdn", ""), "c1.example.org");
+	assert_string_equal(mp_json_str(fact, "os", ""), "debian");
+	assert_string_equal(mp_json_str(fact, "os_version", ""), "12");
+	assert_int_equal(mp_json_int(fact, "sshd_port", 0), 2222);
+	assert_int_equal(json_array_size(json_object_get(fact, "sshd_ports")), 2);
+	keys = json_object_get(fact, "host_keys");
+	assert_int_equal(json_array_size(keys), 2);
+	assert_string_equal(mp_json_str(json_array_get(keys, 0), "line", ""), key);
+	assert_string_equal(mp_json_str(json_array_get(keys, 1), "line", ""), only);
+	json_decref(fact);
+}
+
+static void ports_reads_the_kernels_table(void **state)
+{
+	/* 49152 is 0xC000; 0A is LISTEN, 01 is ESTABLISHED. Lines as a kernel printed them. */
+	static const char tcp[] =
+		"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid "
+		" "
+		"timeout inode\n"
+		"   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0"
+		"        0 20123 1 0000000000000000 100 0 0 10 0\n"
+		"   1: 0100007F:C000 00000000:0000 0A 00000000:00000000 00:00000000 00000000   107"
+		"        0 20124 1 0000000000000000 100 0 0 10 0\n"
+		"   2: 0100007F:C001 0100007F:8000 01 00000000:00000000 00:00000000 00000000   107"
+		"        0 20125 1 0000000000000000 100 0 0 10 0\n";
+	static const char tcp6[] = "  sl  local_address                         remote_address     "
+				   "                   st "
+				   "tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+				   "   0: 00000000000000000000000000000000:C06D "
+				   "00000000000000000000000000000000:0000 0A "
+				   "00000000:00000000 00:00000000 00000000     0        0 31337 1 "
+				   "0000000000000000 100 0 "
+				   "0 10 0\n"
+				   "   1: 00000000000000000000000000000000:C06E "
+				   "00000000000000000000000000000000:0000 0A "
+				   "00000000:00000000 00:00000000 00000000     0        0 31338 1 "
+				   "0000000000000000 100 0 "
+				   "0 10 0\n";
+	json_t *params = json_pack("{s:i,s:i}", "from", 49152, "to", 49261), *fact, *expected;
+	struct env *e = *state;
+
+	put(e->root, "/proc/net/tcp", tcp);
+	put(e->root, "/proc/net/tcp6", tcp6);
+	fact = look(e->sys, &mp_sample_ports, params);
+	expected = json_pack("{s:[{s:i,s:i},{s:i,s:i}]}", "listeners", "port", 49152, "uid", 107,
+			     "port", 49261, "uid", 0);
+	assert_true(json_equal(fact, expected));
+	json_decref(params);
+	json_decref(fact);
+	json_decref(expected);
+}
+
+static void kernel_and_users(void **state)
+{
+	json_t *params = json_pack("{s:s}", "nova", "nova"), *fact, *expected;
+	struct env *e = *state;
+
+	run("cd %s && mkdir -p dev proc/sys/net/ipv4 proc/sys/vm sys/fs/selinux && touch dev/kvm",
+	    e->root);
+	put(e->root, "/proc/cpuinfo",
+	    "processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu svm sse\n");
+	put(e->root, "/proc/sys/vm/unprivileged_userfaultfd", "0\n");
+	put(e->root, "/proc/sys/net/ipv4/ip_local_port_range", "32768\t60999\n");
+	put(e->root, "/proc/sys/net/ipv4/ip_local_reserved_ports", "49152-49261\n");
+	put(e->root, "/sys/fs/selinux/enforce", "1");
+	fact = look(e->sys, &mp_sample_kernel, NULL);
+	expected = json_pack("{s:s,s:b,s:b,s:i,s:[i,i],s:s}", "selinux", "enforcing", "apparmor", 0,
+			     "kvm_usable", 1, "userfaultfd", 0, "local_ports", 32768, 60999,
+			     "reserved_ports", "49152-49261");
+	assert_true(json_equal(fact, expected));
+	json_decref(fact);
+	json_decref(expected);
+	/* A node without the flag proves nothing. */
+	put(e->root, "/proc/cpuinfo",
+	    "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu sse\n");
+	fact = look(e->sys, &mp_sample_kernel, NULL);
+	assert_false(mp_json_bool(fact, "kvm_usable", true));
+	json_decref(fact);
+	fact = look(e->sys, &mp_sample_users, params);
+	expected = json_pack("{s:{s:s,s:i,s:i},s:n,s:i,s:n}", "nova", "name", "nova", "uid", 64060,
+			     "gid", 64060, "qemu", "kvm", 104, "libvirt");
+	assert_true(json_equal(fact, expected));
+	json_decref(fact);
+	json_decref(expected);
+	json_decref(params);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(identity_reads_sshd_config),
+		T(ports_reads_the_kernels_table),
+		T(kernel_and_users),
+	};
+
+	return cmocka_run_group_tests_name("samples", tests, NULL, NULL);
+}
