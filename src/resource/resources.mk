@@ -1,4 +1,4 @@
-# One row per resource; the order is the order of application.
+# One row per resource; the order is the order of application. libvirt-restart stays last.
 RESOURCE_SOURCES = \
 	src/resource/nova-shell.c \
 	src/resource/ssh-keys.c \
@@ -11,7 +11,8 @@ RESOURCE_SOURCES = \
 	src/resource/idmapd-conf.c \
 	src/resource/qemu-conf.c \
 	src/resource/reserved-ports.c \
-	src/resource/selinux-contexts.c
+	src/resource/selinux-contexts.c \
+	src/resource/libvirt-restart.c
 # What resources share.
 RESOURCE_SHARED = \
 	src/resource/edit-ini.c \

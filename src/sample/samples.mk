@@ -4,6 +4,7 @@ SAMPLE_SOURCES = \
 	src/sample/kernel.c \
 	src/sample/names.c \
 	src/sample/ports.c \
-	src/sample/users.c
+	src/sample/users.c \
+	src/sample/virt.c
 SAMPLE_SHARED = \
 	src/sample/sshd-conf.c

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* libvirt-restart: the running daemon has read qemu.conf as it is now. */
+#include "config.h"
+#include "resource/resource.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "host/libvirt.h"
+
+#define ASK_MS 4000
+#define CHILD_MS 6000   /* the question above, and libvirt's own ways of hanging */
+#define ANSWER_MS 60000 /* a daemon with many guests takes its time to find them again */
+#define BETWEEN_MS 200
+
+static json_t *params(const struct mp_world *w, const struct mp_host *h)
+{
+	(void)h;
+	return json_pack("{s:s}", "config", mp_profile_str(w->profile, "qemu", "config"));
+}
+
+static int observe(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err *err)
+{
+	const char *config = mp_json_str(p, "config", "/etc/libvirt/qemu.conf");
+	struct mp_libvirt_daemon d;
+	bool exists = false;
+	struct stat st;
+	json_t *changed = json_null();
+
+	if (mp_sys_stat(sys, config, &exists, &st, err) < 0)
+		return -1;
+	if (exists)
+		changed = json_integer(st.st_mtim.tv_sec * 1000LL + st.st_mtim.tv_nsec / 1000000);
+	mp_libvirt_daemon(sys, &d);
+	*ret = json_pack("{s:b, s:s?, s:o, s:o}", "installed", d.installed, "daemon", d.name,
+			 "started_ms", d.name ? json_integer(d.started_ms) : json_null(),
+			 "config_ms", changed);
+	return 0;
+}
+
+static json_t *want(const struct mp_world *w, const struct mp_host *h)
+{
+	return params(w, h);
+}
+
+static char *time_text(long long ms)
+{
+	time_t t = (time_t)(ms / 1000);
+	struct tm tm;
+	char text[32];
+
+	gmtime_r(&t, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	return mp_xasprintf("%s.%03d UTC", text, (int)(ms % 1000));
+}
+
+static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
+{
+	const char *config = mp_json_str(w, "config", "");
+	const char *daemon = mp_json_str(fact, "daemon", NULL);
+	long long started = mp_json_int(fact, "started_ms", -1);
+	long long changed = mp_json_int(fact, "config_ms", -1);
+	mp_auto_free char *what = NULL, *before = NULL, *since = NULL, *after = NULL;
+
+	if (!daemon) {
+		mp_diff_verdict(
+			ret, MP_SKIP, NULL, "%s",
+			mp_json_bool(fact, "installed", false)
+				? "libvirt does not run, and reads its configuration when it starts"
+				: "libvirt is not installed");
+		return;
+	}
+	if (changed < 0 || started >= changed)
+		return;
+	what = mp_xasprintf("start of %s", daemon);
+	before = time_text(started);
+	since = time_text(changed);
+	after = mp_xasprintf("after %s, when %s was changed", since, config);
+	mp_diff_change(ret, what, before, after);
+}
+
+static int ask(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err *err)
+{
+	(void)sys;
+	(void)p;
+	return mp_libvirt_ask(ASK_MS, ret, err);
+}
+
+/* A restart in the middle of a migration or a backup would break it. */
+static int refuse_while_busy(struct mp_sys *sys, struct mp_err *err)
+{
+	json_t *answer = NULL;
+	long long jobs;
+
+	if (mp_sys_in_child(sys, CHILD_MS, ask, NULL, &answer, err) < 0)
+		return mp_err_wrap(err, "count the active jobs of the guests");
+	jobs = mp_json_int(answer, "active_jobs", -1);
+	if (jobs < 0)
+		mp_err_set(err, MP_E_UNSUPPORTED,
+			   "whether a guest has an active job cannot be found out (%s); restart "
+			   "libvirt "
+			   "by hand when no migration runs",
+			   mp_json_str(answer, "socket_error", "libvirt was too slow"));
+	else if (jobs > 0)
+		mp_err_set(err, MP_E_UNSUPPORTED,
+			   "%lld guest(s) have an active job (virsh domjobinfo); libvirt is not "
+			   "restarted, "
+			   "run apply again when they are done",
+			   jobs);
+	json_decref(answer);
+	return jobs == 0 ? 0 : -1;
+}
+
+static int wait_for_answer(struct mp_sys *sys, struct mp_err *err)
+{
+	const struct timespec between = { .tv_nsec = BETWEEN_MS * 1000000 };
+	mp_ms deadline = mp_now() + ANSWER_MS;
+	char why[480] = "no answer";
+
+	for (;;) {
+		json_t *answer = NULL;
+		bool running = false;
+
+		if (mp_sys_in_child(sys, CHILD_MS, ask, NULL, &answer, err) == 0) {
+			running = mp_json_bool(answer, "running", false);
+			snprintf(why, sizeof(why), "%s",
+				 mp_json_str(answer, "socket_error", "no answer"));
+			json_decref(answer);
+		} else {
+			snprintf(why, sizeof(why), "%s", err->text);
+		}
+		if (running)
+			return 0;
+		if (mp_now() >= deadline)
+			return mp_err_set(
+				err, MP_E_TIMEOUT,
+				"libvirt was restarted and does not answer after %d s: %s",
+				ANSWER_MS / 1000, why);
+		nanosleep(&between, NULL);
+	}
+}
+
+static int apply(struct mp_sys *sys, const json_t *p, const json_t *fact, const json_t *w,
+		 struct mp_err *err)
+{
+	const char *daemon = mp_json_str(fact, "daemon", "libvirtd");
+
+	(void)p;
+	(void)w;
+	if (!mp_sys_service_known(sys, daemon))
+		return mp_err_set(
+			err, MP_E_UNSUPPORTED,
+			"%s runs, but was not started by a service manager; restart it by hand "
+			"when no migration runs",
+			daemon);
+	if (refuse_while_busy(sys, err) < 0)
+		return -1;
+	if (mp_sys_note(sys, daemon, json_object_get(fact, "started_ms"), NULL, err) < 0 ||
+	    mp_sys_service(sys, daemon, "restart", err) < 0)
+		return -1;
+	return wait_for_answer(sys, err);
+}
+
+const struct mp_resource mp_resource_libvirt_restart = {
+	.id = "libvirt-restart",
+	.summary = "the running libvirt has read qemu.conf as it is now",
+	.prevents = "A daemon that was started before the change still hands out its old migration "
+		    "ports: \"unable to connect to server at 'HOST:49300': Connection timed out\".",
+	.checked =
+		"The start of the libvirtd (or virtqemud) process is compared with the last change "
+		"of qemu.conf. Guests keep running over a restart; while one has an active job, "
+		"the "
+		"restart is refused.",
+	.remedy = "Restart libvirtd (or virtqemud) when no guest has an active job",
+	.source = "libvirt: qemu.conf is read at the start of the daemon",
+	.roles = MP_ROLE_COMPUTE,
+	.params = params,
+	.observe = observe,
+	.want = want,
+	.diff = diff,
+	.apply = apply,
+};
