@@ -33,7 +33,7 @@
 #include "model/world.h"
 
 #define WORKERS 2
-#define MAX_TEXT 400          /* bytes reported of one output of ssh */
+#define MAX_TEXT 1000         /* bytes reported of one output of ssh */
 #define MAX_REPORT (1u << 20) /* one report on its way from a worker */
 #define MAX_USERS 8
 #define MAX_NAMES 64

@@ -205,18 +205,31 @@ static const json_t *find_login(const json_t *list, const char *user, const char
 	return NULL;
 }
 
+/* Of the page that ssh prints about a changed key, what matters: which key answered. */
+static char *sent_key(const json_t *from)
+{
+	const char *key = strstr(mp_json_str(from, "err", ""), "SHA256:");
+
+	return key ? mp_xasprintf("the target sent the key %.*s", (int)strcspn(key, ". \r\n"), key)
+		   : NULL;
+}
+
 static void take_login(struct mp_trial *t, const char *user, const char *name, const json_t *from)
 {
+	const struct mp_mesh_cause *cause = mp_mesh_ssh_cause(from);
 	const char *text = mp_json_str(from, "error", NULL);
+	mp_auto_free char *key = NULL;
 
 	if (!text || !*text)
 		text = mp_json_str(from, "err", "");
 	if (!*text)
 		text = mp_json_str(from, "out", "");
+	if (cause && strcmp(cause->word, "host-key-changed") == 0)
+		key = sent_key(from);
 	t->kind = mp_xstrdup("ssh");
 	t->user = mp_xstrdup(user);
 	t->target = mp_xstrdup(name);
-	settle(t, mp_mesh_ssh_cause(from), from, text);
+	settle(t, cause, from, key ? key : text);
 }
 
 static void take_port(struct mp_trial *t, const char *address, int port, const json_t *from)

@@ -89,31 +89,80 @@ static void put_entry(const struct text *t, const char *colour, const char *word
 	fputc('\n', t->out);
 }
 
+/* ---- what differs only in the host's own name ---- */
+
+#define MAX_OWN 4
+
+static size_t own_of_host(const struct mp_host *h, struct mp_report_own ret[MAX_OWN])
+{
+	ret[0] = (struct mp_report_own){ h->name, "<host>" };
+	ret[1] = (struct mp_report_own){ h->address, "<address>" };
+	ret[2] = (struct mp_report_own){ h->migration_address, "<migration address>" };
+	return 3;
+}
+
+static size_t own_of_finding(const struct text *t, const struct mp_finding *f,
+			     struct mp_report_own ret[MAX_OWN])
+{
+	const struct mp_host *hosts = t->inv->hosts;
+
+	if (f->host < 0)
+		return 0;
+	if (f->peer < 0)
+		return own_of_host(&hosts[f->host], ret);
+	ret[0] = (struct mp_report_own){ hosts[f->host].name, "<source>" };
+	ret[1] = (struct mp_report_own){ hosts[f->peer].name, "<target>" };
+	return 2;
+}
+
+/* Folds, lets mark() rewrite the text of every item that stayed alone, and folds again. */
+static void fold_twice(size_t *items, size_t n, int (*cmp)(size_t a, size_t b, const void *arg),
+		       void (*mark)(size_t item, void *arg), void *arg, struct mp_fold *ret)
+{
+	mp_auto_fold struct mp_fold first = { 0 };
+
+	mp_fold_make(items, n, cmp, arg, &first);
+	for (size_t g = 0; g < first.n_groups; g++)
+		if (first.groups[g + 1] - first.groups[g] == 1)
+			mark(first.order[first.groups[g]], arg);
+	mp_fold_make(mp_steal(&first.order), n, cmp, arg, ret);
+}
+
 /* ---- changes ---- */
 
-static void put_change(const struct text *t, const json_t *change)
+static void put_value(const struct text *t, const char *s, size_t max,
+		      const struct mp_report_own *own, size_t n_own)
+{
+	mp_auto_free char *text = mp_report_own(s ? s : "", own, n_own);
+
+	put_clean(t, text, max);
+}
+
+static void put_change(const struct text *t, const json_t *change, const struct mp_report_own *own,
+		       size_t n_own)
 {
 	const char *before = json_string_value(json_object_get(change, "before"));
 	const char *after = json_string_value(json_object_get(change, "after"));
 	const char *what = json_string_value(json_object_get(change, "what"));
 
 	fputs(INDENT, t->out);
-	put_clean(t, what, MAX_TEXT);
+	put_value(t, what, MAX_TEXT, own, n_own);
 	fputs(": ", t->out);
-	put_clean(t, before ? before : "(absent)", MAX_VALUE);
+	put_value(t, before ? before : "(absent)", MAX_VALUE, own, n_own);
 	fputs(" -> ", t->out);
-	put_clean(t, after ? after : "(removed)", MAX_VALUE);
+	put_value(t, after ? after : "(removed)", MAX_VALUE, own, n_own);
 	fputc('\n', t->out);
 }
 
-static void put_changes(const struct text *t, const json_t *changes)
+static void put_changes(const struct text *t, const json_t *changes,
+			const struct mp_report_own *own, size_t n_own)
 {
 	size_t n = json_array_size(changes), shown = n;
 
 	if (!t->opts->verbose && shown > MAX_LINES)
 		shown = MAX_LINES;
 	for (size_t i = 0; i < shown; i++)
-		put_change(t, json_array_get(changes, i));
+		put_change(t, json_array_get(changes, i), own, n_own);
 	if (shown < n)
 		put_more(t, n - shown);
 }
@@ -124,10 +173,12 @@ struct entry {
 	size_t host;
 	const struct mp_err *err; /* NULL: no error */
 	const json_t *changes;
-	char *key; /* the changes as text, for comparison; owned */
+	char *key;   /* the changes as text, for comparison; owned */
+	bool marked; /* the host's own name in key is replaced */
 };
 
 struct entries {
+	const struct text *t;
 	struct entry *v;
 	size_t n, n_changes, n_failed;
 };
@@ -177,7 +228,8 @@ static void collect_foreseen(const struct mp_run *run, struct entries *ret)
 
 static int cmp_entries(size_t ia, size_t ib, const void *arg)
 {
-	const struct entry *v = arg, *a = &v[ia], *b = &v[ib];
+	const struct entries *e = arg;
+	const struct entry *a = &e->v[ia], *b = &e->v[ib];
 	int c = (a->err != NULL) - (b->err != NULL);
 
 	if (c == 0)
@@ -185,6 +237,22 @@ static int cmp_entries(size_t ia, size_t ib, const void *arg)
 	if (c == 0 && a->err)
 		c = strcmp(a->err->text, b->err->text);
 	return c ? c : strcmp(a->key ? a->key : "", b->key ? b->key : "");
+}
+
+static void mark_entry(size_t i, void *arg)
+{
+	struct entries *e = arg;
+	struct entry *entry = &e->v[i];
+	struct mp_report_own own[MAX_OWN];
+	size_t n = own_of_host(&e->t->inv->hosts[entry->host], own);
+	char *marked;
+
+	if (!entry->key)
+		return;
+	marked = mp_report_own(entry->key, own, n);
+	free(entry->key);
+	entry->key = marked;
+	entry->marked = true;
 }
 
 static size_t *count_up(size_t n)
@@ -202,13 +270,15 @@ static void put_entry_group(const struct text *t, const struct entry *v, const s
 	const struct entry *e = &v[order[0]];
 	mp_auto_free size_t *hosts = mp_xcalloc(n, sizeof(*hosts));
 	mp_auto_free char *names = NULL;
+	struct mp_report_own own[MAX_OWN];
+	size_t n_own = n > 1 && e->marked ? own_of_host(&t->inv->hosts[e->host], own) : 0;
 
 	for (size_t i = 0; i < n; i++)
 		hosts[i] = v[order[i]].host;
 	names = mp_fold_hosts(t->inv, hosts, n);
 	put_entry(t, looks[e->err ? MP_FAIL : MP_OK].colour, e->err ? "failed" : done, e->id, names,
 		  e->err ? e->err->text : NULL);
-	put_changes(t, e->changes);
+	put_changes(t, e->changes, own, n_own);
 }
 
 static void put_section_changes(struct text *t)
@@ -216,7 +286,7 @@ static void put_section_changes(struct text *t)
 	const struct mp_run *run = t->run;
 	bool foreseen = run->dry_run && run->n_applied == 0;
 	mp_auto_fold struct mp_fold fold = { 0 };
-	struct entries e = { 0 };
+	struct entries e = { .t = t };
 
 	if (foreseen)
 		collect_foreseen(run, &e);
@@ -228,7 +298,7 @@ static void put_section_changes(struct text *t)
 		if (e.n_failed)
 			fprintf(t->out, ", %zu resource%s failed", e.n_failed, plural(e.n_failed));
 		fputc('\n', t->out);
-		mp_fold_make(count_up(e.n), e.n, cmp_entries, e.v, &fold);
+		fold_twice(count_up(e.n), e.n, cmp_entries, mark_entry, &e, &fold);
 		for (size_t g = 0; g < fold.n_groups; g++)
 			put_entry_group(t, e.v, fold.order + fold.groups[g],
 					fold.groups[g + 1] - fold.groups[g],
@@ -241,9 +311,17 @@ static void put_section_changes(struct text *t)
 
 /* ---- findings ---- */
 
+/* The findings, and what is said in place of a reason: the same without the host's own name. */
+struct marks {
+	const struct text *t;
+	const struct mp_finding *v;
+	char **said; /* by finding; NULL: its reason */
+};
+
 static int cmp_findings(size_t ia, size_t ib, const void *arg)
 {
-	const struct mp_finding *v = arg, *a = &v[ia], *b = &v[ib];
+	const struct marks *m = arg;
+	const struct mp_finding *a = &m->v[ia], *b = &m->v[ib];
 	int c = looks[a->status].rank - looks[b->status].rank;
 
 	if (c == 0)
@@ -251,8 +329,19 @@ static int cmp_findings(size_t ia, size_t ib, const void *arg)
 	if (c == 0)
 		c = (int)a->scope - (int)b->scope;
 	if (c == 0)
-		c = strcmp(a->reason, b->reason);
+		c = strcmp(m->said[ia] ? m->said[ia] : a->reason,
+			   m->said[ib] ? m->said[ib] : b->reason);
 	return c ? c : strcmp(a->remedy, b->remedy);
+}
+
+static void mark_finding(size_t i, void *arg)
+{
+	struct marks *m = arg;
+	struct mp_report_own own[MAX_OWN];
+	size_t n = own_of_finding(m->t, &m->v[i], own);
+
+	if (n)
+		m->said[i] = mp_report_own(m->v[i].reason, own, n);
 }
 
 /* Who a group of equal findings is about; several lines of pairs go to `lines`. */
@@ -291,7 +380,7 @@ static void put_lines(const struct text *t, const struct mp_strv *lines)
 		put_more(t, lines->n - shown);
 }
 
-static void put_finding_group(const struct text *t, const size_t *order, size_t n)
+static void put_finding_group(const struct text *t, const size_t *order, size_t n, const char *said)
 {
 	const struct mp_finding *f = &t->run->findings.v[order[0]];
 	mp_auto_strv struct mp_strv lines = { 0 };
@@ -300,7 +389,8 @@ static void put_finding_group(const struct text *t, const size_t *order, size_t 
 	if (f->status == MP_OK && !t->opts->verbose)
 		return;
 	subject = subject_of(t, order, n, &lines);
-	put_entry(t, looks[f->status].colour, mp_status_name(f->status), f->id, subject, f->reason);
+	put_entry(t, looks[f->status].colour, mp_status_name(f->status), f->id, subject,
+		  n > 1 && said ? said : f->reason);
 	put_lines(t, &lines);
 	if (f->status != MP_OK && f->status != MP_SKIP)
 		put_detail(t, "remedy: ", f->remedy);
@@ -317,16 +407,22 @@ static void put_findings(const struct text *t, bool of_pairs)
 {
 	const struct mp_findings *all = &t->run->findings;
 	size_t *items = mp_xcalloc(all->n + 1, sizeof(*items)), n = 0;
+	struct marks m = { t, all->v, mp_xcalloc(all->n + 1, sizeof(*m.said)) };
 	mp_auto_fold struct mp_fold fold = { 0 };
 
 	for (size_t i = 0; i < all->n; i++)
 		if ((all->v[i].scope == MP_SCOPE_PAIR) == of_pairs &&
 		    !is_said_by_move(t->run, &all->v[i]))
 			items[n++] = i;
-	mp_fold_make(items, n, cmp_findings, all->v, &fold);
-	for (size_t g = 0; g < fold.n_groups; g++)
-		put_finding_group(t, fold.order + fold.groups[g],
-				  fold.groups[g + 1] - fold.groups[g]);
+	fold_twice(items, n, cmp_findings, mark_finding, &m, &fold);
+	for (size_t g = 0; g < fold.n_groups; g++) {
+		const size_t *group = fold.order + fold.groups[g];
+
+		put_finding_group(t, group, fold.groups[g + 1] - fold.groups[g], m.said[*group]);
+	}
+	for (size_t i = 0; i < all->n; i++)
+		free(m.said[i]);
+	free(m.said);
 }
 
 static void put_section_hosts(const struct text *t)

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "report/words.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -72,13 +73,52 @@ json_t *mp_report_json_text(const char *s)
 	return json_string(clean);
 }
 
+/* Part of a name or address. A full stop is one only inside: a sentence may end behind a name. */
+static bool is_word(const char *p)
+{
+	return isalnum((unsigned char)*p) || *p == '-' || *p == '_' ||
+	       (*p == '.' && isalnum((unsigned char)p[1]));
+}
+
+/* The row whose word stands at p, or n. */
+static size_t own_at(const char *p, const struct mp_report_own *own, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t size = own[i].word ? strlen(own[i].word) : 0;
+
+		if (size && strncmp(p, own[i].word, size) == 0 && !is_word(p + size))
+			return i;
+	}
+	return n;
+}
+
+char *mp_report_own(const char *text, const struct mp_report_own *own, size_t n)
+{
+	bool inside = false; /* of a word that began before p */
+	mp_auto_buf struct mp_buf out;
+
+	mp_buf_init(&out, 0);
+	for (const char *p = text; *p;) {
+		size_t i = inside ? n : own_at(p, own, n);
+
+		if (i < n) {
+			mp_buf_puts(&out, own[i].mark);
+			p += strlen(own[i].word);
+			continue;
+		}
+		inside = is_word(p);
+		mp_buf_add(&out, p++, 1);
+	}
+	return mp_buf_take(&out);
+}
+
 static const struct {
 	int status;
 	const char *text;
 } verdicts[] = {
 	{ 0, "all in order" },
 	{ 2, "some hosts differ from the profile, and migprep apply would mend it" },
-	{ 3, "a check failed that apply cannot mend" },
+	{ 3, "a check or a pair failed" },
 	{ 4, "some hosts were not reached" },
 	{ 5, "a move failed or could not be proved" },
 	{ 6, "apply stopped part way" },

@@ -20,6 +20,15 @@ char *mp_report_clean(const char *s, size_t max, bool lines);
 /* A JSON string of the same with newlines kept; never NULL. */
 json_t *mp_report_json_text(const char *s);
 
+/* One word and what stands for it in a text that is said of many hosts. */
+struct mp_report_own {
+	const char *word; /* NULL or "": none */
+	const char *mark;
+};
+
+/* text with each whole word replaced by its mark; the heap string belongs to the caller. */
+char *mp_report_own(const char *text, const struct mp_report_own *own, size_t n);
+
 /* What an exit status of mp_run_exit_status() says, as a clause without a full stop. */
 const char *mp_report_verdict(int exit_status);
 

@@ -458,6 +458,62 @@ static void test_fold_many(void **state)
 	scene_fini(&s);
 }
 
+/* What differs only in the host's own name is one line; a text that is said of one host stays as it
+ * is. */
+static void test_fold_own_names(void **state)
+{
+	struct scene s;
+	char *text;
+
+	(void)state;
+	scene_init(&s, 12, "h%d");
+	for (ssize_t h = 0; h < 12; h++) {
+		mp_auto_free char *reason =
+			mp_xasprintf("key of h%zd (10.0.0.%zd) is not there", h + 1, h + 1);
+		struct mp_applied *a = mp_run_add_applied(&s.run);
+
+		host_finding(&s, "ssh-keys", h, MP_DRIFT, reason, "run migprep apply");
+		a->host = (size_t)h;
+		a->resource = "nova-conf";
+		a->changes = json_pack("[o]", change("addr", NULL, s.inv.hosts[h].address));
+	}
+	host_finding(&s, "versions", 10, MP_FAIL, "h1 and h11 and h111 differ", "");
+	text = written(&s, "text", (struct mp_report_opts){ 0 });
+	assert_non_null(strstr(text,
+			       "  drift    ssh-keys   h[1-12]: key of <host> (<address>) is not "
+			       "there\n"));
+	assert_non_null(strstr(text, "  done     nova-conf  h[1-12]\n"
+				     "             addr: (absent) -> <address>\n"));
+	assert_non_null(strstr(text, "  fail     versions   h11: h1 and h11 and h111 differ\n"));
+	free(text);
+	scene_fini(&s);
+}
+
+static void test_own_words(void **state)
+{
+	static const struct mp_report_own own[] = {
+		{ "h1", "<host>" }, { "10.0.0.1", "<address>" }, { NULL, "<none>" }, { "", "<e>" }
+	};
+	static const struct {
+		const char *in, *want;
+	} rows[] = {
+		{ "", "" },
+		{ "h1", "<host>" },
+		{ "h1.", "<host>." },
+		{ "h1.lab", "h1.lab" },
+		{ "xh1 h11 h1-mig ah1", "xh1 h11 h1-mig ah1" },
+		{ "root@h1,h1: 10.0.0.1:22 10.0.0.11 110.0.0.1", "root@<host>,<host>: <address>:22 "
+								 "10.0.0.11 110.0.0.1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MP_N_ELEMS(rows); i++) {
+		mp_auto_free char *got = mp_report_own(rows[i].in, own, MP_N_ELEMS(own));
+
+		assert_string_equal(got, rows[i].want);
+	}
+}
+
 static char *fold(const struct scene *s, const struct mp_fold_pair *pairs, size_t n)
 {
 	mp_auto_strv struct mp_strv lines = { 0 };
@@ -593,12 +649,20 @@ static void test_clean(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),       cmocka_unit_test(test_text_verbose_and_colour),
-		cmocka_unit_test(test_dry_run),    cmocka_unit_test(test_json),
-		cmocka_unit_test(test_json_empty), cmocka_unit_test(test_json_pairs_without_mesh),
-		cmocka_unit_test(test_junit),      cmocka_unit_test(test_tools_read_it),
-		cmocka_unit_test(test_full_disk),  cmocka_unit_test(test_fold_many),
-		cmocka_unit_test(test_fold_pairs), cmocka_unit_test(test_fold_is_exact),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_text_verbose_and_colour),
+		cmocka_unit_test(test_dry_run),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_empty),
+		cmocka_unit_test(test_json_pairs_without_mesh),
+		cmocka_unit_test(test_junit),
+		cmocka_unit_test(test_tools_read_it),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_fold_many),
+		cmocka_unit_test(test_fold_own_names),
+		cmocka_unit_test(test_own_words),
+		cmocka_unit_test(test_fold_pairs),
+		cmocka_unit_test(test_fold_is_exact),
 		cmocka_unit_test(test_clean),
 	};
 
