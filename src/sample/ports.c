@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "sample/listeners.h"
 
 #define LISTEN 0x0a /* TCP_LISTEN of the kernel, as /proc/net/tcp prints it (proc(5)) */
 
@@ -23,27 +24,56 @@ static json_t *params(const struct mp_world *w, const struct mp_host *h)
 	return json_pack("{s:i,s:i}", "from", from, "to", to);
 }
 
-/* Adds the listeners of one table to by_port: {"PORT": {"port", "uid", "inode"}}; one per port. */
-static void add_table(char *text, long from, long to, json_t *by_port)
+/* The listeners of the range so far. */
+struct seen {
+	long from, to;
+	json_t *by_port; /* {"PORT": {"port", "uid", "inode"}}; one per port */
+};
+
+static void add_listener(int port, uid_t uid, unsigned long inode, void *arg)
+{
+	struct seen *seen = arg;
+	char key[16];
+
+	if (port < seen->from || port > seen->to)
+		return;
+	snprintf(key, sizeof(key), "%05d", port);
+	json_object_set_new(seen->by_port, key,
+			    json_pack("{s:i,s:I,s:I}", "port", port, "uid", (json_int_t)uid,
+				      "inode", (json_int_t)inode));
+}
+
+static void add_table(char *text, struct seen *seen)
 {
 	char *save = NULL;
 
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		unsigned port, state, uid;
 		unsigned long inode;
-		char key[16];
 
 		if (sscanf(line,
 			   " %*u: %*[0-9A-Fa-f]:%4x %*[0-9A-Fa-f]:%*x %2x %*x:%*x %*x:%*x %*x %u "
 			   "%*u %lu",
-			   &port, &state, &uid, &inode) != 4 ||
-		    state != LISTEN || port < from || port > to)
-			continue;
-		snprintf(key, sizeof(key), "%05u", port);
-		json_object_set_new(by_port, key,
-				    json_pack("{s:i,s:i,s:I}", "port", (int)port, "uid", (int)uid,
-					      "inode", (json_int_t)inode));
+			   &port, &state, &uid, &inode) == 4 &&
+		    state == LISTEN)
+			add_listener((int)port, uid, inode, seen);
 	}
+}
+
+/* For a kernel without sock_diag, and a pretended root. */
+static int read_tables(struct mp_sys *sys, struct seen *seen, struct mp_err *err)
+{
+	static const char *const tables[] = { "/proc/net/tcp", "/proc/net/tcp6" };
+
+	for (size_t i = 0; i < MP_N_ELEMS(tables); i++) {
+		mp_auto_free char *text = NULL;
+
+		if (mp_sys_read(sys, tables[i], &text, NULL, NULL, err) < 0)
+			return -1;
+		if (text)
+			add_table(text, seen);
+	}
+	return 0;
 }
 
 /* Gives the listeners whose socket is among the descriptors of a process its name. */
@@ -125,19 +155,14 @@ static json_t *sorted_list(const json_t *by_port)
 
 static int observe(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err *err)
 {
-	static const char *const tables[] = { "/proc/net/tcp", "/proc/net/tcp6" };
-	long from = (long)mp_json_int(p, "from", 0), to = (long)mp_json_int(p, "to", 0);
 	json_t *by_port = json_object();
+	struct seen seen = { (long)mp_json_int(p, "from", 0), (long)mp_json_int(p, "to", 0),
+			     by_port };
 
-	for (size_t i = 0; i < MP_N_ELEMS(tables); i++) {
-		mp_auto_free char *text = NULL;
-
-		if (mp_sys_read(sys, tables[i], &text, NULL, NULL, err) < 0) {
-			json_decref(by_port);
-			return -1;
-		}
-		if (text)
-			add_table(text, from, to, by_port);
+	if ((!mp_sys_is_real(sys) || mp_listeners(add_listener, &seen, NULL) < 0) &&
+	    read_tables(sys, &seen, err) < 0) {
+		json_decref(by_port);
+		return -1;
 	}
 	if (json_object_size(by_port) && mp_sys_is_real(sys))
 		name_processes(by_port);

@@ -7,4 +7,5 @@ SAMPLE_SOURCES = \
 	src/sample/users.c \
 	src/sample/virt.c
 SAMPLE_SHARED = \
+	src/sample/listeners.c \
 	src/sample/sshd-conf.c

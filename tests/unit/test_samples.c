@@ -8,6 +8,12 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "fake-root.h"
 #include "model/world.h"
 #include "sample/sample.h"
@@ -98,6 +104,46 @@ static void ports_reads_the_kernels_table(void **state)
 	json_decref(expected);
 }
 
+/* A listener of our own on the running system is found with its owner and program, and nothing else
+ * is. */
+static void ports_finds_a_real_listener(void **state)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct mp_err err = { 0 };
+	struct mp_sys *sys;
+
+	(void)state;
+	assert_int_equal(mp_sys_open("/", &sys, &err), 0);
+	for (size_t i = 0; i < MP_N_ELEMS(families); i++) {
+		struct sockaddr_in6 a6 = { .sin6_family = AF_INET6,
+					   .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+		struct sockaddr_in a4 = { .sin_family = AF_INET,
+					  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		struct sockaddr *a = i ? (struct sockaddr *)&a6 : (struct sockaddr *)&a4;
+		socklen_t size = i ? sizeof(a6) : sizeof(a4);
+		mp_auto_close int fd = socket(families[i], SOCK_STREAM, 0);
+		json_t *params, *fact, *expected;
+		int port;
+
+		if (fd < 0 || bind(fd, a, size) < 0 || listen(fd, 1) < 0) {
+			assert_int_equal(families[i], AF_INET6); /* a machine without IPv6 */
+			continue;
+		}
+		assert_int_equal(getsockname(fd, a, &size), 0);
+		port = ntohs(i ? a6.sin6_port : a4.sin_port);
+		params = json_pack("{s:i,s:i}", "from", port, "to", port);
+		fact = look(sys, &mp_sample_ports, params);
+		expected = json_pack("{s:[{s:i,s:i,s:s}]}", "listeners", "port", port, "uid",
+				     (int)geteuid(), "process", program_invocation_short_name);
+		if (!json_equal(fact, expected))
+			fail_msg("%s", json_dumps(fact, 0));
+		json_decref(params);
+		json_decref(fact);
+		json_decref(expected);
+	}
+	mp_sys_close(sys);
+}
+
 static void kernel_and_users(void **state)
 {
 	json_t *params = json_pack("{s:s}", "nova", "nova"), *fact, *expected;
@@ -138,6 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(identity_reads_sshd_config),
 		T(ports_reads_the_kernels_table),
+		T(ports_finds_a_real_listener),
 		T(kernel_and_users),
 	};
 
