@@ -24,7 +24,6 @@ struct item {
 	size_t start, end; /* with line ends */
 	struct span name;  /* of a section or option */
 	struct span value; /* of an option; from the first to the last line */
-	size_t n_lines;
 };
 
 struct scan {
@@ -105,7 +104,6 @@ static void take_option(struct scan *s, struct span line, struct item *it)
 			break;
 		it->value.len = more.at + more.len - it->value.at;
 		it->end = s->pos = next;
-		it->n_lines++;
 	}
 }
 
@@ -153,9 +151,7 @@ static bool next_item(struct scan *s, struct item *it)
 
 	if (s->pos >= s->size)
 		return false;
-	*it = (struct item){
-		.kind = OTHER, .start = s->pos, .end = line_end(s, s->pos), .n_lines = 1
-	};
+	*it = (struct item){ .kind = OTHER, .start = s->pos, .end = line_end(s, s->pos) };
 	line = trim(s->text, it->start, it->end);
 	s->pos = it->end;
 	if (!line.len) {
@@ -194,33 +190,34 @@ static bool is_ours(const struct scan *s, const struct item *it)
 	return it->kind == OPTION && s->inside && same_key(s, it->name);
 }
 
+/* One line of a value; quotes around the first one are not part of it. */
+static void put_line(const struct scan *s, const char *line, bool first, struct mp_buf *out)
+{
+	struct span t = trim(line, 0, strlen(line));
+	char c = line[t.at];
+
+	if (first && (s->o->dialect & MP_INI_QUOTES) && t.len >= 2 && (c == '"' || c == '\'') &&
+	    line[t.at + t.len - 1] == c) {
+		t.at++;
+		t.len -= 2;
+	}
+	mp_buf_add(out, line + t.at, t.len);
+}
+
 /* The value without quotes, continued lines joined as the reader does. */
 static char *value_of(const struct scan *s, const struct item *it)
 {
-	mp_auto_strv struct mp_strv lines = { 0 };
 	mp_auto_free char *raw = mp_xstrndup(s->text + it->value.at, it->value.len);
-	size_t n = it->value.len;
+	mp_auto_strv struct mp_strv lines = { 0 };
+	bool empty_first = raw[0] == '\n' || raw[0] == '\r';
 	struct mp_buf out;
 
-	if (it->n_lines == 1) {
-		if ((s->o->dialect & MP_INI_QUOTES) && n >= 2 && raw[0] == raw[n - 1] &&
-		    (raw[0] == '"' || raw[0] == '\'')) {
-			raw[n - 1] = '\0';
-			return mp_xstrdup(raw + 1);
-		}
-		return mp_steal(&raw);
-	}
 	mp_buf_init(&out, 0);
 	mp_str_split(raw, "\r\n", &lines);
-	/* An option whose first line is empty starts with an empty line. */
-	if (raw[0] == '\n' || raw[0] == '\r')
-		mp_buf_puts(&out, "\n");
 	for (size_t i = 0; i < lines.n; i++) {
-		struct span t = trim(lines.v[i], 0, strlen(lines.v[i]));
-
-		if (i)
+		if (i || empty_first)
 			mp_buf_puts(&out, "\n");
-		mp_buf_add(&out, lines.v[i] + t.at, t.len);
+		put_line(s, lines.v[i], !i && !empty_first, &out);
 	}
 	return mp_buf_take(&out);
 }
@@ -281,6 +278,16 @@ static bool is_example(const struct scan *s, const struct item *it)
 	return same_key(s, trim(s->text, t.at, sep));
 }
 
+/* An indented line that continues nothing must not come to continue a new line before it. */
+static size_t after_stray(const struct scan *s, size_t place)
+{
+	while ((s->o->dialect & MP_INI_CONTINUE) && place < s->size &&
+	       (s->text[place] == ' ' || s->text[place] == '\t') &&
+	       trim(s->text, place, line_end(s, place)).len)
+		place = line_end(s, place);
+	return place;
+}
+
 /* Where a new line goes: after an example, the section's last option, or its header. SIZE_MAX:
  * nowhere. */
 static size_t find_place(const char *text, size_t size, const struct mp_ini_option *o)
@@ -299,9 +306,9 @@ static size_t find_place(const char *text, size_t size, const struct mp_ini_opti
 		else if (it.kind == SECTION)
 			header = it.end;
 	}
-	if (example != SIZE_MAX)
-		return example;
-	return option != SIZE_MAX ? option : header;
+	if (example == SIZE_MAX)
+		example = option != SIZE_MAX ? option : header;
+	return example == SIZE_MAX ? example : after_stray(&s, example);
 }
 
 /* The line end that the file uses. */

@@ -67,7 +67,7 @@ void mp_line_words(const char *text, const struct mp_line *l, struct mp_strv *re
 	const char *p = text + l->start, *end = text + l->end;
 
 	while (p < end && *p) {
-		mp_auto_buf struct mp_buf word;
+		struct mp_buf word;
 
 		if (is_gap(p, end)) {
 			p++;

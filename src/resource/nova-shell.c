@@ -57,7 +57,7 @@ static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 {
 	const char *user = mp_json_str(w, "user", ""), *shell = mp_json_str(w, "shell", "");
 	const char *now = mp_json_str(fact, "shell", "");
-	mp_auto_free char *what = mp_xasprintf("login shell of %s", user);
+	mp_auto_free char *what = mp_xasprintf("/etc/passwd login shell of %s", user);
 
 	if (!mp_json_bool(fact, "exists", false)) {
 		mp_diff_verdict(ret, MP_FAIL,

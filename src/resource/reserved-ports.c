@@ -143,42 +143,6 @@ static json_t *want(const struct mp_world *w, const struct mp_host *h)
 	return json_pack("{s:i,s:i}", "from", from, "to", to);
 }
 
-/* Appends the change of one place, if its list lacks the range. text NULL: not set there. */
-static void diff_place(const char *what, const char *text, const json_t *w, struct mp_diff *ret)
-{
-	struct mp_port_set *set = mp_port_set_parse(text ? text : "");
-	int from = (int)mp_json_int(w, "from", 0), to = (int)mp_json_int(w, "to", 0);
-
-	if (!set) {
-		mp_diff_verdict(ret, MP_FAIL, "Correct that list of ports by hand",
-				"%s is '%.80s', which is no list of ports", what, text);
-		return;
-	}
-	if (!mp_port_set_has(set, from, to)) {
-		mp_auto_free char *after = NULL;
-
-		mp_port_set_add(set, from, to);
-		after = mp_port_set_text(set);
-		mp_diff_change(ret, what, text, after);
-	}
-	free(set);
-}
-
-static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
-{
-	const char *kernel = mp_json_str(fact, "kernel", NULL);
-	mp_auto_free char *what =
-		mp_xasprintf("%s %s", mp_json_str(fact, "file", OWN_DIR "/" OWN_NAME), option.key);
-
-	if (!kernel) {
-		mp_diff_verdict(ret, MP_FAIL, "Set kernel.reserve_ports = no in the profile",
-				"the kernel has no %s", KERNEL);
-		return;
-	}
-	diff_place("kernel net.ipv4.ip_local_reserved_ports", kernel, w, ret);
-	diff_place(what, mp_json_str(fact, "value", NULL), w, ret);
-}
-
 /*
  * Where to write: the file that counts, if it belongs to the administrator; otherwise one of ours
  * whose name comes after it (X.migprep.conf comes after X.conf).
@@ -192,6 +156,46 @@ static char *choose_file(const char *last)
 	if (strncmp(last, "/etc/", 5) == 0)
 		return mp_xstrdup(last);
 	return mp_xasprintf("%s/%.*s.migprep.conf", OWN_DIR, (int)(strlen(name) - 5), name);
+}
+
+/* Appends the change of one place whose list is text, if that lacks the range. before: as it is
+ * told. */
+static void diff_place(const char *what, const char *text, const char *before, const json_t *w,
+		       struct mp_diff *ret)
+{
+	struct mp_port_set *set = mp_port_set_parse(text);
+	int from = (int)mp_json_int(w, "from", 0), to = (int)mp_json_int(w, "to", 0);
+
+	if (!set) {
+		mp_diff_verdict(ret, MP_FAIL, "Correct that list of ports by hand",
+				"%s: '%.80s' is no list of ports", what, text);
+		return;
+	}
+	if (!mp_port_set_has(set, from, to)) {
+		mp_auto_free char *after = NULL;
+
+		mp_port_set_add(set, from, to);
+		after = mp_port_set_text(set);
+		mp_diff_change(ret, what, before, after);
+	}
+	free(set);
+}
+
+static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
+{
+	const char *kernel = mp_json_str(fact, "kernel", NULL),
+		   *last = mp_json_str(fact, "file", NULL);
+	const char *value = mp_json_str(fact, "value", NULL);
+	mp_auto_free char *file = choose_file(last);
+	mp_auto_free char *what = mp_xasprintf("%s %s", file, option.key);
+
+	if (!kernel) {
+		mp_diff_verdict(ret, MP_FAIL, "Set kernel.reserve_ports = no in the profile",
+				"the kernel has no %s", KERNEL);
+		return;
+	}
+	diff_place(KERNEL, kernel, kernel, w, ret);
+	diff_place(what, value ? value : "", mp_str_eq(file, last) ? value : NULL, w, ret);
 }
 
 /* The list with the range, ready to be written. */

@@ -1,6 +1,12 @@
 # One row per cmocka program: tests/unit/NAME.c becomes tests/unit/NAME.
 UNIT_TESTS = \
+	tests/unit/test_wire \
+	tests/unit/test_known_hosts \
+	tests/unit/test_transport \
+	tests/unit/test_fleet \
 	tests/unit/test_host \
+	tests/unit/test_edit \
+	tests/unit/test_resource \
 	tests/unit/test_str \
 	tests/unit/test_inventory \
 	tests/unit/test_profile \
@@ -8,8 +14,13 @@ UNIT_TESTS = \
 	tests/unit/test_world \
 	tests/unit/test_run \
 	tests/unit/test_report \
+	tests/unit/test_man \
 	tests/unit/test_mesh \
 	tests/unit/test_check_vectors \
 	tests/unit/test_ssh_text \
 	tests/unit/test_ssh_resources \
 	tests/unit/test_samples
+
+tests_unit_test_known_hosts_SOURCES = tests/unit/test_known_hosts.c tests/unit/sshd.c
+tests_unit_test_transport_SOURCES = tests/unit/test_transport.c tests/unit/sshd.c
+tests_unit_test_fleet_SOURCES = tests/unit/test_fleet.c tests/unit/sshd.c
