@@ -195,9 +195,14 @@ static void add_total(struct mp_mesh *m, const char *id, const struct totals *n,
 {
 	struct mp_finding *f;
 
+	if (n->tried == 0 && n->pairs) {
+		mp_findings_add(&m->run->findings, id, MP_SCOPE_CLUSTER, -1, -1, MP_SKIP, NULL,
+				"none of %zu pairs was tried", n->pairs);
+		return;
+	}
 	if (n->tried == 0) {
 		mp_findings_add(&m->run->findings, id, MP_SCOPE_CLUSTER, -1, -1, MP_SKIP, NULL,
-				"no pair of reached compute hosts to try");
+				"no pair to try: fewer than two compute hosts");
 		return;
 	}
 	f = mp_findings_add(&m->run->findings, id, MP_SCOPE_CLUSTER, -1, -1, MP_OK, NULL, "%s",
