@@ -5,7 +5,7 @@
 umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH; LC_ALL=C; export LC_ALL;
 n=@nonce@; b=@dir@; d=$b/@address@; t=$b/.new.$$; p=migprep-agent;
 say() { printf "\nmigprep %s %s\n" "$n" "$1"; };
-fail() { rm -rf "$t" 2>/dev/null; say "fail $1"; exit 1; };
+fail() { rm -rf "$t" 2>/dev/null; say "fail $(printf %s "$1" | tr "\n" " ")"; exit 1; };
 good() { cd "$d" 2>/dev/null && [ -O . ] && printf "%s\n" @sums@ | sha256sum -c >/dev/null 2>&1; };
 run() {
 	[ -x "$d/$p" ] || fail "denied the file system of $b is mounted noexec; run: mount -o remount,exec <its mount point>";

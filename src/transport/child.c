@@ -243,8 +243,8 @@ int mp_child_capture(const char *const *argv, size_t limit, mp_ms deadline,
 struct child_stream {
 	struct mp_stream base;
 	struct mp_child child;
-	const atomic_bool *cancel;
-	int (*explain)(int status, const char *text, struct mp_err *err);
+	struct mp_child_opts opts;
+	mp_ms first_deadline;
 	bool heard; /* something came */
 };
 
@@ -252,18 +252,26 @@ static ssize_t stream_read(struct mp_stream *s, void *buf, size_t size, mp_ms de
 			   struct mp_err *err)
 {
 	struct child_stream *cs = (struct child_stream *)s;
-	ssize_t n = child_read(&cs->child, buf, size, deadline, cs->cancel, err);
+	bool first = !cs->heard && cs->opts.first_ms && cs->first_deadline < deadline;
+	ssize_t n = child_read(&cs->child, buf, size, first ? cs->first_deadline : deadline,
+			       cs->opts.cancel, err);
 	int status;
 
 	if (n > 0)
 		cs->heard = true;
+	if (n < 0 && first && err && err->code == MP_E_TIMEOUT)
+		return mp_err_set(
+			err, MP_E_TIMEOUT,
+			"ssh did not get through within %lld s; look at the host, its sshd and "
+			"the way to it",
+			(long long)(cs->opts.first_ms + 999) / 1000);
 	if (n != 0)
 		return n;
 	/* Its last words come with its end. */
 	status = cs->child.pid > 0 ? mp_child_reap(&cs->child, mp_now() + END_MOMENT_MS) : -1;
 	mp_child_pump(&cs->child);
-	if (!cs->heard && cs->explain && status > 0)
-		return cs->explain(status, mp_errtext_clean(&cs->child.errtext), err);
+	if (!cs->heard && cs->opts.explain && status > 0)
+		return cs->opts.explain(status, mp_errtext_clean(&cs->child.errtext), err);
 	return 0;
 }
 
@@ -285,7 +293,7 @@ static int stream_write(struct mp_stream *s, const void *buf, size_t size, mp_ms
 			return mp_err_set(err, MP_E_GONE, "the other end went away");
 		if (errno != EAGAIN && errno != EINTR)
 			return mp_err_sys(err, errno, "write to child");
-		if (child_wait(&cs->child, POLLOUT, deadline, cs->cancel, err) < 0)
+		if (child_wait(&cs->child, POLLOUT, deadline, cs->opts.cancel, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -314,8 +322,7 @@ static const struct mp_stream_ops child_ops = {
 	.close = stream_close,
 };
 
-int mp_child_stream(const char *const *argv, const atomic_bool *cancel,
-		    int (*explain)(int status, const char *text, struct mp_err *err),
+int mp_child_stream(const char *const *argv, const struct mp_child_opts *opts,
 		    struct mp_stream **ret, struct mp_err *err)
 {
 	struct child_stream *cs = mp_xcalloc(1, sizeof(*cs));
@@ -325,8 +332,8 @@ int mp_child_stream(const char *const *argv, const atomic_bool *cancel,
 		return -1;
 	}
 	cs->base.ops = &child_ops;
-	cs->cancel = cancel;
-	cs->explain = explain;
+	cs->opts = *opts;
+	cs->first_deadline = mp_now() + opts->first_ms;
 	*ret = &cs->base;
 	return 0;
 }

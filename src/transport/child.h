@@ -44,12 +44,18 @@ int mp_child_capture(const char *const *argv, size_t limit, mp_ms deadline,
 		     const atomic_bool *cancel, struct mp_buf *out, int *ret_status,
 		     struct mp_err *err);
 
-/*
- * A stream to a new child. explain, if not NULL, is asked for the error when the child ended
- * without having written anything: status as mp_child_reap(), text what it wrote to standard error.
- */
-int mp_child_stream(const char *const *argv, const atomic_bool *cancel,
-		    int (*explain)(int status, const char *text, struct mp_err *err),
+struct mp_child_opts {
+	const atomic_bool *cancel; /* may be NULL */
+	mp_ms first_ms;            /* something must have come within this; 0: no such limit */
+	/*
+	 * If not NULL, asked for the error when the child ended without having written anything:
+	 * status as mp_child_reap(), text what it wrote to standard error.
+	 */
+	int (*explain)(int status, const char *text, struct mp_err *err);
+};
+
+/* A stream to a new child. */
+int mp_child_stream(const char *const *argv, const struct mp_child_opts *opts,
 		    struct mp_stream **ret, struct mp_err *err);
 
 #endif

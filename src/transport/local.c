@@ -9,9 +9,10 @@ static int local_open(const struct mp_dial *dial, const struct mp_host *host, co
 		      struct mp_stream **ret, struct mp_err *err)
 {
 	const char *const argv[] = { "/bin/sh", "-c", command, NULL };
+	const struct mp_child_opts opts = { .cancel = dial->cancel };
 
 	(void)host;
-	return mp_child_stream(argv, dial->cancel, NULL, ret, err);
+	return mp_child_stream(argv, &opts, ret, err);
 }
 
 const struct mp_transport mp_transport_local = {

@@ -58,6 +58,10 @@ int mp_openssh_explain(int status, const char *text, struct mp_err *err)
 static int openssh_open(const struct mp_dial *dial, const struct mp_host *host, const char *command,
 			struct mp_stream **ret, struct mp_err *err)
 {
+	/* ConnectTimeout ends with the banner; a server that stalls after it is our business. */
+	const struct mp_child_opts opts = { .cancel = dial->cancel,
+					    .first_ms = 2 * dial->connect_timeout_ms,
+					    .explain = mp_openssh_explain };
 	const char *argv[48];
 	char timeout[64], port[16];
 	size_t n = 0;
@@ -79,7 +83,7 @@ static int openssh_open(const struct mp_dial *dial, const struct mp_host *host, 
 	argv[n++] = "-oServerAliveCountMax=3";
 	argv[n++] = "-oClearAllForwardings=yes";
 	argv[n++] = "-oRemoteCommand=none";
-	argv[n++] = "-oLogLevel=ERROR";
+	argv[n++] = "-oLogLevel=INFO";
 	argv[n++] = "-o";
 	argv[n++] = timeout;
 	if (host->ssh_port) {
@@ -99,7 +103,7 @@ static int openssh_open(const struct mp_dial *dial, const struct mp_host *host, 
 	argv[n++] = host->address;
 	argv[n++] = command;
 	argv[n] = NULL;
-	return mp_child_stream(argv, dial->cancel, mp_openssh_explain, ret, err);
+	return mp_child_stream(argv, &opts, ret, err);
 }
 
 const struct mp_transport mp_transport_openssh = {

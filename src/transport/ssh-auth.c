@@ -61,7 +61,7 @@ static void load_files(struct auth *a)
 
 		if (mp_ssh_key_load(paths->v[i], &a->files[i], &why) < 0)
 			note(a, "key file", why.text);
-		else if (!a->files[i].text && a->link->host->ssh_key)
+		else if (!a->files[i].text && !a->files[i].blob && a->link->host->ssh_key)
 			note(a, paths->v[i], "no such file");
 	}
 }
@@ -70,6 +70,7 @@ static void open_agent(struct auth *a)
 {
 	const char *path = a->link->config.identity_agent;
 	struct mp_err why = { 0 };
+	mp_ms until = mp_now() + mp_ms_left(a->link->deadline) / 2; /* the files get the rest */
 
 	a->agent.fd = -1;
 	if (!path || strcmp(path, "SSH_AUTH_SOCK") == 0)
@@ -78,7 +79,7 @@ static void open_agent(struct auth *a)
 		path = getenv(path + 1);
 	if (!path || !*path || strcmp(path, "none") == 0)
 		return;
-	if (mp_ssh_agent_open(path, a->link->deadline, a->link->cancel, &a->agent, &why) < 0)
+	if (mp_ssh_agent_open(path, until, a->link->cancel, &a->agent, &why) < 0)
 		note(a, "ssh-agent", why.text);
 }
 

@@ -103,11 +103,15 @@ static void parse_family(struct mp_ssh_config *c, const char *value)
 static void note_unsupported(struct mp_ssh_config *c, const char *key, const char *value)
 {
 	static const char *const keys[] = { "bindaddress", "bindinterface", "certificatefile",
-					    "knownhostscommand", "pkcs11provider" };
+					    "knownhostscommand" };
+	bool in_use = strcmp(key, "pubkeyauthentication") == 0 &&
+		      (strcmp(value, "no") == 0 || strcmp(value, "false") == 0);
 
 	for (size_t i = 0; i < MP_N_ELEMS(keys); i++)
-		if (strcmp(keys[i], key) == 0 && strcmp(value, "none") != 0 && !c->unsupported)
-			c->unsupported = mp_xstrdup(key);
+		if (strcmp(keys[i], key) == 0 && strcmp(value, "none") != 0)
+			in_use = true;
+	if (in_use && !c->unsupported)
+		c->unsupported = mp_xasprintf("%s %.60s", key, value);
 }
 
 static void parse_line(struct mp_ssh_config *c, const char *key, const char *value,
@@ -131,8 +135,6 @@ static void parse_line(struct mp_ssh_config *c, const char *key, const char *val
 		mp_strv_add(&c->identities, value);
 	else if (strcmp(key, "identitiesonly") == 0)
 		c->identities_only = strcmp(value, "yes") == 0;
-	else if (strcmp(key, "pubkeyauthentication") == 0)
-		c->agent_wanted = strcmp(value, "no") != 0 && strcmp(value, "false") != 0;
 	else if (strcmp(key, "addressfamily") == 0)
 		parse_family(c, value);
 	else if (strcmp(key, "connecttimeout") == 0)
@@ -159,7 +161,7 @@ int mp_ssh_config_parse(char *text, const char *home, const char *local_user, co
 			struct mp_ssh_config *ret, struct mp_err *err)
 {
 	mp_auto_strv struct mp_strv user_hosts = { 0 }, global_hosts = { 0 }, keys;
-	mp_auto_ssh_config struct mp_ssh_config c = { .agent_wanted = true };
+	mp_auto_ssh_config struct mp_ssh_config c = { 0 };
 	char *save = NULL;
 
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -208,6 +210,11 @@ static size_t build_argv(const struct mp_dial *dial, const struct mp_host *host,
 		argv[n++] = "-l";
 		argv[n++] = host->ssh_user;
 	}
+	if (host->ssh_key) {
+		argv[n++] = "-oIdentitiesOnly=yes";
+		argv[n++] = "-i";
+		argv[n++] = host->ssh_key;
+	}
 	argv[n++] = "-G";
 	argv[n++] = "--";
 	argv[n++] = host->address;
@@ -222,6 +229,7 @@ int mp_ssh_config_load(const struct mp_dial *dial, const struct mp_host *host, m
 	mp_auto_buf struct mp_buf out;
 	char port[16], scratch[4096];
 	struct passwd pw, *found = NULL;
+	const char *home, *user;
 	int status;
 
 	mp_buf_init(&out, 0);
@@ -230,16 +238,21 @@ int mp_ssh_config_load(const struct mp_dial *dial, const struct mp_host *host, m
 			     err) < 0)
 		return mp_err_wrap(err, "ssh -G");
 	getpwuid_r(getuid(), &pw, scratch, sizeof(scratch), &found);
-	if (!out.size ||
-	    mp_ssh_config_parse(out.data, found ? found->pw_dir : "/", found ? found->pw_name : "",
-				host->address, ret, err) < 0)
-		return out.size ? -1
-				: mp_err_set(err, MP_E_PROTO, "ssh -G '%s' printed nothing",
-					     host->address);
+	home = found ? found->pw_dir : "/";
+	user = found ? found->pw_name : "";
+	if (!out.size)
+		return mp_err_set(err, MP_E_PROTO, "ssh -G '%s' printed nothing", host->address);
+	if (mp_ssh_config_parse(out.data, home, user, host->address, ret, err) < 0)
+		return -1;
 	if (host->ssh_key) {
-		mp_strv_fini(&ret->identities);
-		mp_strv_add(&ret->identities, host->ssh_key);
-		ret->identities_only = true;
+		char *key = mp_ssh_config_expand(ret, host->ssh_key, home, user, host->address);
+
+		/* ssh leaves a file out that is not there; it must be seen that it is missing. */
+		if (!mp_strv_has(&ret->identities, key)) {
+			mp_strv_fini(&ret->identities);
+			mp_strv_add(&ret->identities, key);
+		}
+		free(key);
 	}
 	return 0;
 }

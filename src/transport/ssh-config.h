@@ -18,7 +18,6 @@ struct mp_ssh_config {
 	char *identity_agent; /* NULL: SSH_AUTH_SOCK; "none": do not ask one */
 	char *unsupported;    /* an option in use that only ssh itself can serve; NULL: none */
 	bool identities_only;
-	bool agent_wanted;          /* pubkeyauthentication is not off */
 	int family;                 /* AF_UNSPEC, AF_INET, AF_INET6 */
 	long connect_timeout;       /* seconds; 0: not said */
 	struct mp_strv identities;  /* key files, expanded, in order */

@@ -207,6 +207,8 @@ int mp_ssh_key_load(const char *path, struct mp_ssh_key *ret, struct mp_err *err
 		if (strncmp(begin, "-----BEGIN RSA ", 15) == 0)
 			snprintf(k.type, sizeof(k.type), "ssh-rsa");
 		read_public(&k, path);
+	} else {
+		read_public(&k, path);
 	}
 	*ret = k;
 	k = (struct mp_ssh_key){ 0 };

@@ -21,7 +21,8 @@ struct mp_ssh_key {
 
 /*
  * Reads a key file; the public half from the file itself or from PATH.pub. Absent: 0 with ret->text
- * NULL. MP_E_INPUT: not a private key; MP_E_DENIED: readable by others, or not by us.
+ * NULL; the public half may be there all the same, of a key that only ssh-agent has. MP_E_INPUT:
+ * not a private key; MP_E_DENIED: readable by others, or not by us.
  */
 int mp_ssh_key_load(const char *path, struct mp_ssh_key *ret, struct mp_err *err);
 void mp_ssh_key_fini(struct mp_ssh_key *k);

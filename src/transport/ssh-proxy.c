@@ -61,7 +61,7 @@ static int start_jump(struct mp_ssh_link *l, struct mp_err *err)
 	}
 	argv[n++] = "-oBatchMode=yes";
 	argv[n++] = "-oStrictHostKeyChecking=yes";
-	argv[n++] = "-oLogLevel=ERROR";
+	argv[n++] = "-oLogLevel=INFO";
 	argv[n++] = "-oServerAliveInterval=5";
 	argv[n++] = timeout;
 	if (last) {

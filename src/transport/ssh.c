@@ -3,6 +3,7 @@
 #include "config.h"
 #include "transport/ssh-link.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,15 @@ static int gone(struct mp_ssh_link *l, const char *doing, struct mp_err *err)
 		l->config.hostname, l->config.port, doing);
 }
 
+/* Some steps of libssh2 report a vanished peer as their own failure. */
+static bool peer_closed(const struct mp_ssh_link *l)
+{
+	char byte;
+	ssize_t n = recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 int mp_ssh_error(struct mp_ssh_link *l, int rc, const char *doing, struct mp_err *err)
 {
 	char *what = NULL;
@@ -90,6 +100,8 @@ int mp_ssh_error(struct mp_ssh_link *l, int rc, const char *doing, struct mp_err
 	case LIBSSH2_ERROR_BANNER_SEND:
 		return gone(l, doing, err);
 	default:
+		if (peer_closed(l))
+			return gone(l, doing, err);
 		libssh2_session_last_error(l->session, &what, NULL, 0);
 		return mp_err_set(err, MP_E_PROTO, "%s port %ld: %s failed: %s (libssh2 %d)",
 				  l->config.hostname, l->config.port, doing, what ? what : "?", rc);
