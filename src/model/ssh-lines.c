@@ -267,14 +267,6 @@ static bool hashed_is(struct hmac_sha1_ctx *ctx, const uint8_t *hash, const char
 	return memcmp(digest, hash, sizeof(digest)) == 0;
 }
 
-bool mp_ssh_hashed_is(const char *hashed, size_t size, const char *name)
-{
-	uint8_t hash[SHA1_DIGEST_SIZE];
-	struct hmac_sha1_ctx ctx;
-
-	return parse_hashed(hashed, size, &ctx, hash) && hashed_is(&ctx, hash, name);
-}
-
 /* The name that a hashed entry stands for, or NULL if it is none of names. */
 static const char *unhash(const struct entry *e, const json_t *names)
 {
@@ -362,7 +354,7 @@ json_t *mp_ssh_known_fact(const char *text, const json_t *names)
 			 "revoked", list);
 }
 
-static char *name_type(const char *name, const char *ref)
+char *mp_ssh_name_type(const char *name, const char *ref)
 {
 	return mp_xasprintf("%s %.*s", name, (int)strcspn(ref, " "), ref);
 }
@@ -379,7 +371,7 @@ json_t *mp_ssh_known_map(const json_t *entries)
 
 		mp_str_split(mp_json_str(e, "names", ""), ",", &v);
 		for (size_t j = 0; j < v.n; j++) {
-			mp_auto_free char *at = name_type(v.v[j], ref);
+			mp_auto_free char *at = mp_ssh_name_type(v.v[j], ref);
 			const char *had = mp_json_str(map, at, NULL);
 			mp_auto_free char *both =
 				had ? mp_xasprintf("%s,%s", had, ref) : mp_xstrdup(ref);
@@ -393,7 +385,7 @@ json_t *mp_ssh_known_map(const json_t *entries)
 /* Our name, and the key before it is another one than wanted. */
 static bool is_wrong(const json_t *map, const char *name, const char *ref)
 {
-	mp_auto_free char *at = name_type(name, ref);
+	mp_auto_free char *at = mp_ssh_name_type(name, ref);
 	const char *wanted = mp_json_str(map, at, NULL);
 
 	return wanted && !strstr(wanted, ref);

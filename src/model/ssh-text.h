@@ -74,7 +74,7 @@ char *mp_ssh_known_edit(const char *text, const json_t *entries, const json_t *n
 /* For every name of entries: {"NAME TYPE": "REF" or "REF,REF"...}. New reference. */
 json_t *mp_ssh_known_map(const json_t *entries);
 
-/* HMAC-SHA1 of name under a hashed known_hosts name "|1|SALT|HASH" equals its HASH. */
-bool mp_ssh_hashed_is(const char *hashed, size_t size, const char *name);
+/* "NAME TYPE", as in that map, for a name and a key's reference (heap). */
+char *mp_ssh_name_type(const char *name, const char *ref);
 
 #endif

@@ -180,23 +180,27 @@ static json_t *want(const struct mp_world *w, const struct mp_host *h)
 	return json_pack("{s:o,s:o}", "users", mp_ssh_users(w), "entries", entries);
 }
 
-/* Names of have (comma-joined, sorted or not) that are not in the fact's. */
-static char *names_missing(const char *wanted, const char *have)
+/* The names of an entry that its key does not stand behind, without those already told as wrong. */
+static char *names_missing(const json_t *entry, const char *have, const json_t *told)
 {
+	const char *wanted = mp_json_str(entry, "names", ""), *ref = mp_json_str(entry, "ref", "");
 	mp_auto_strv struct mp_strv a = { 0 }, b = { 0 }, missing = { 0 };
 
 	if (strcmp(wanted, have) == 0)
 		return mp_xstrdup("");
 	mp_str_split(wanted, ",", &a);
 	mp_str_split(have, ",", &b);
-	for (size_t i = 0; i < a.n; i++)
-		if (!mp_strv_has(&b, a.v[i]))
+	for (size_t i = 0; i < a.n; i++) {
+		mp_auto_free char *at = mp_ssh_name_type(a.v[i], ref);
+
+		if (!mp_strv_has(&b, a.v[i]) && !json_object_get(told, at))
 			mp_strv_add(&missing, a.v[i]);
+	}
 	return join(&missing);
 }
 
-static void diff_missing(const json_t *fact, const json_t *entries, const char *path,
-			 struct mp_diff *ret)
+static void diff_missing(const json_t *fact, const json_t *entries, const json_t *told,
+			 const char *path, struct mp_diff *ret)
 {
 	const json_t *keys = json_object_get(fact, "keys");
 	mp_auto_strv struct mp_strv hosts = { 0 }, names = { 0 }, refs = { 0 };
@@ -206,8 +210,7 @@ static void diff_missing(const json_t *fact, const json_t *entries, const char *
 	json_array_foreach((json_t *)entries, i, e)
 	{
 		const char *ref = mp_json_str(e, "ref", "");
-		char *missing =
-			names_missing(mp_json_str(e, "names", ""), mp_json_str(keys, ref, ""));
+		char *missing = names_missing(e, mp_json_str(keys, ref, ""), told);
 
 		if (*missing) {
 			mp_strv_add(&names, missing);
@@ -231,28 +234,42 @@ static void diff_missing(const json_t *fact, const json_t *entries, const char *
 	}
 }
 
-/* Names of ours that stand before another key of the same type: the host key was changed, or the
- * line is forged. */
+/*
+ * Names of ours that stand before another key of the same type: the host key was changed, or the
+ * line is forged. told receives "NAME TYPE" of each.
+ */
 static void diff_wrong(const json_t *have, const json_t *map, const char *path, const char *how,
-		       struct mp_diff *ret)
+		       json_t *told, struct mp_diff *ret)
 {
-	const char *ref;
+	const char *ref, *wanted;
 	json_t *joined;
 
 	json_object_foreach((json_t *)have, ref, joined)
 	{
+		json_t *by_wanted = json_object(), *old;
 		mp_auto_strv struct mp_strv names = { 0 };
 
 		mp_str_split(json_string_value(joined), ",", &names);
 		for (size_t i = 0; i < names.n; i++) {
-			mp_auto_free char *at =
-				mp_xasprintf("%s %.*s", names.v[i], (int)strcspn(ref, " "), ref);
-			mp_auto_free char *what = mp_xasprintf("%s %s%s", path, names.v[i], how);
-			const char *wanted = mp_json_str(map, at, NULL);
+			mp_auto_free char *at = mp_ssh_name_type(names.v[i], ref), *list = NULL;
 
-			if (wanted && !strstr(wanted, ref))
-				mp_diff_change(ret, what, ref, wanted);
+			wanted = mp_json_str(map, at, NULL);
+			if (!wanted || strstr(wanted, ref))
+				continue;
+			json_object_set_new(told, at, json_true());
+			old = json_object_get(by_wanted, wanted);
+			list = mp_xasprintf("%s%s%s", old ? json_string_value(old) : "",
+					    old ? "," : "", names.v[i]);
+			json_object_set_new(by_wanted, wanted, json_string(list));
 		}
+		json_object_foreach(by_wanted, wanted, old)
+		{
+			mp_auto_free char *what =
+				mp_xasprintf("%s %s%s", path, json_string_value(old), how);
+
+			mp_diff_change(ret, what, ref, wanted);
+		}
+		json_decref(by_wanted);
 	}
 }
 
@@ -304,7 +321,7 @@ static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 {
 	const json_t *entries = json_object_get(w, "entries"),
 		     *users = json_object_get(fact, "users");
-	json_t *map = NULL, *name;
+	json_t *map = NULL, *told, *name;
 	size_t i;
 
 	json_array_foreach(json_object_get(w, "users"), i, name)
@@ -321,9 +338,11 @@ static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 			continue;
 		if (!map)
 			map = mp_ssh_known_map(entries);
-		diff_wrong(json_object_get(mine, "keys"), map, path, "", ret);
-		diff_wrong(json_object_get(mine, "hashed"), map, path, " (hashed)", ret);
-		diff_missing(mine, entries, path, ret);
+		told = json_object();
+		diff_wrong(json_object_get(mine, "keys"), map, path, "", told, ret);
+		diff_wrong(json_object_get(mine, "hashed"), map, path, " (hashed)", told, ret);
+		diff_missing(mine, entries, told, path, ret);
+		json_decref(told);
 	}
 	json_decref(map);
 }
