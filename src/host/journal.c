@@ -138,7 +138,8 @@ static void remove_temporary(struct mp_sys *sys, const json_t *entry)
 		return;
 	if (mp_place_find(sys, path, false, &no_parent, &at, NULL) < 0 || no_parent)
 		return;
-	unlinkat(at.dir, tmp, 0);
+	if (unlinkat(at.dir, tmp, 0) < 0)
+		unlinkat(at.dir, tmp, AT_REMOVEDIR);
 }
 
 /* One old transaction: if it has no closing line, cleans up after it and closes it. */

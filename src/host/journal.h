@@ -7,7 +7,8 @@
  * /var/lib/migprep/journal/        0700
  *     NNNNNNNNNNNN-RESOURCE/       one transaction, 0700; the number grows by one with each
  *         log                      lines of JSON, 0600; a last line without newline never happened
- *         N.old                    the whole old content of entry N (not of secrets), 0600
+ *         N.old                    the whole old content of entry N (not of secrets), 0600: nova.conf
+ *                                  has passwords, so nobody but root may look
  *
  * First line of a log:
  *   {"journal":1,"resource":ID,"run":TEXT,"pid":N,"started":"2026-11-20T10:05:54Z"}
@@ -17,7 +18,7 @@
  *    "old_sha256":H,"mode":"0644","uid":N,"gid":N,"mtime":"SECONDS.NANOSECONDS"}
  *      path has no symbolic links; tmp is the temporary file beside it; the digests are left out
  * for secrets; from old_sha256 on only where the file existed
- *   {"n":N,"op":"mkdir","path":P,"existed":false}
+ *   {"n":N,"op":"mkdir","path":P,"tmp":NAME,"existed":false}
  *   {"n":N,"op":"attr","path":P,"existed":true,"mode":"0755","uid":N,"gid":N}      the old ones
  *   {"n":N,"op":"label","path":P,"before":CONTEXT,"after":CONTEXT}
  *   {"n":N,"op":"note","what":TEXT,"before":JSON,"after":JSON}

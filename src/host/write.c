@@ -50,7 +50,7 @@ static json_t *digest(const void *data, size_t size)
 	return json_string(hex);
 }
 
-static int name_temporary(struct job *j, struct mp_err *err)
+static int name_temporary(const struct mp_place *at, char *ret, size_t size, struct mp_err *err)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
 	unsigned char r[6];
@@ -61,9 +61,9 @@ static int name_temporary(struct job *j, struct mp_err *err)
 		return mp_err_sys(err, errno, "get random bytes");
 	for (size_t i = 0; i < sizeof(r); i++)
 		suffix[i] = letters[r[i] % 32];
-	n = snprintf(j->tmp, sizeof(j->tmp), ".%s.migprep-%s", j->at.name, suffix);
-	if (n < 0 || (size_t)n >= sizeof(j->tmp))
-		return mp_err_sys(err, ENAMETOOLONG, "temporary file for %s", j->at.path);
+	n = snprintf(ret, size, ".%s.migprep-%s", at->name, suffix);
+	if (n < 0 || (size_t)n >= size)
+		return mp_err_sys(err, ENAMETOOLONG, "temporary name for %s", at->path);
 	return 0;
 }
 
@@ -223,7 +223,8 @@ static int replace(struct job *j, int from, struct mp_err *err)
 	struct stat st;
 	int n;
 
-	if (name_temporary(j, err) < 0 || journal_write(j, &n, err) < 0)
+	if (name_temporary(&j->at, j->tmp, sizeof(j->tmp), err) < 0 ||
+	    journal_write(j, &n, err) < 0)
 		return -1;
 	/* 0600 whatever the umask: a secret is never readable, and nothing else is before it is
 	 * whole. */
@@ -331,26 +332,43 @@ static int set_attr(struct mp_sys *sys, const struct mp_place *at, const struct 
 	return mp_journal_did(sys, n, NULL, err);
 }
 
-static int make_dir(struct mp_sys *sys, struct mp_place *at, const struct mp_attr *attr,
-		    struct mp_err *err)
+/* Gives the new directory its owner, mode and label, and then its name. */
+static int finish_dir(struct mp_sys *sys, const struct mp_place *at, const char *tmp,
+		      const struct mp_attr *attr, struct mp_err *err)
 {
-	mp_auto_close int fd = -1;
-	int n;
+	mp_auto_close int fd =
+		openat(at->dir, tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (mp_journal_entry(
-		    sys, json_pack("{s:s,s:s,s:b}", "op", "mkdir", "path", at->path, "existed", 0),
-		    NULL, 0, &n, err) < 0)
-		return -1;
-	/* 0700 until the owner is right. */
-	if (mkdirat(at->dir, at->name, 0700) < 0)
-		return mp_err_sys(err, errno, "make directory %s", at->path);
-	fd = openat(at->dir, at->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return mp_err_sys(err, errno, "open %s", at->path);
+		return mp_err_sys(err, errno, "open the new directory %s", at->path);
 	if (fchown(fd, attr->uid, attr->gid) < 0 || fchmod(fd, attr->mode & PERMISSIONS) < 0)
 		return mp_err_sys(err, errno, "set owner and mode of %s", at->path);
-	if (label_by_policy(sys, at->path, S_IFDIR, fd, err) < 0 || sync_dir(at, err) < 0)
+	if (label_by_policy(sys, at->path, S_IFDIR, fd, err) < 0)
 		return -1;
+	if (renameat(at->dir, tmp, at->dir, at->name) < 0)
+		return mp_err_sys(err, errno, "make directory %s", at->path);
+	return sync_dir(at, err);
+}
+
+static int make_dir(struct mp_sys *sys, const struct mp_place *at, const struct mp_attr *attr,
+		    struct mp_err *err)
+{
+	char tmp[NAME_MAX + 1];
+	json_t *entry;
+	int n;
+
+	if (name_temporary(at, tmp, sizeof(tmp), err) < 0)
+		return -1;
+	entry = json_pack("{s:s,s:s,s:s,s:b}", "op", "mkdir", "path", at->path, "tmp", tmp,
+			  "existed", 0);
+	if (mp_journal_entry(sys, entry, NULL, 0, &n, err) < 0)
+		return -1;
+	if (mkdirat(at->dir, tmp, 0700) < 0)
+		return mp_err_sys(err, errno, "make directory %s", at->path);
+	if (finish_dir(sys, at, tmp, attr, err) < 0) {
+		unlinkat(at->dir, tmp, AT_REMOVEDIR);
+		return -1;
+	}
 	return mp_journal_did(sys, n, NULL, err);
 }
 

@@ -603,6 +603,7 @@ static void test_crashed_run(void **state)
 
 	put(e, "/etc/a", "old\n");
 	put(e, "/etc/.a.migprep-abcdef", "ne");
+	make_dir(e, "/etc/.d.migprep-abcdef");
 	put(e, "/etc/.a.migprep-theirs", "not in the journal");
 	for (const char *const *d =
 		     (const char *const[]){ "/var", "/var/lib", "/var/lib/migprep",
@@ -613,10 +614,12 @@ static void test_crashed_run(void **state)
 	put(e, "/var/lib/migprep/journal/000000000007-x/log",
 	    "{\"journal\":1,\"resource\":\"x\"}\n"
 	    "{\"n\":1,\"op\":\"write\",\"path\":\"/etc/a\",\"tmp\":\".a.migprep-abcdef\"}\n"
-	    "{\"n\":2,\"op\":\"wri");
+	    "{\"n\":2,\"op\":\"mkdir\",\"path\":\"/etc/d\",\"tmp\":\".d.migprep-abcdef\"}\n"
+	    "{\"n\":3,\"op\":\"wri");
 	begin(e);
 	end(e);
 	assert_text(e, "/etc/.a.migprep-abcdef", NULL);
+	assert_int_equal(count(e, "/etc/.d.migprep-*"), 0);
 	assert_text(e, "/etc/.a.migprep-theirs", "not in the journal");
 	assert_text(e, "/etc/a", "old\n");
 	log = get(e, "/var/lib/migprep/journal/000000000007-x/log");
