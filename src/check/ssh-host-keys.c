@@ -26,8 +26,11 @@ static void judge(const struct mp_world *w, const struct mp_host *h, const struc
 
 		if (identity && !json_array_size(keys))
 			mp_strv_add(&none, w->inv->hosts[i].name);
-		json_array_foreach((json_t *)keys, k, key) mp_tally_add(
-			&t, mp_json_str(key, "fingerprint", "?"), w->inv->hosts[i].name);
+		json_array_foreach((json_t *)keys, k, key)
+		{
+			mp_tally_add(&t, mp_json_str(key, "fingerprint", "?"),
+				     w->inv->hosts[i].name);
+		}
 	}
 	if (none.n) {
 		hosts = mp_range_fold(&none);

@@ -307,7 +307,10 @@ static json_t *join_names(json_t *lists)
 		mp_auto_buf struct mp_buf b;
 
 		mp_buf_init(&b, 0);
-		json_array_foreach(list, i, name) mp_strv_add(&v, json_string_value(name));
+		json_array_foreach(list, i, name)
+		{
+			mp_strv_add(&v, json_string_value(name));
+		}
 		qsort(v.v, v.n, sizeof(*v.v), by_bytes);
 		for (i = 0; i < v.n; i++)
 			if (i == 0 || strcmp(v.v[i], v.v[i - 1]) != 0)
@@ -348,7 +351,10 @@ json_t *mp_ssh_known_fact(const char *text, const json_t *names)
 			if (!is_pattern(v.v[i]))
 				add_to_list(keys, e.pub.ref, v.v[i]);
 	}
-	json_object_foreach(revoked, name, value) json_array_append_new(list, json_string(name));
+	json_object_foreach(revoked, name, value)
+	{
+		json_array_append_new(list, json_string(name));
+	}
 	json_decref(revoked);
 	return json_pack("{s:o,s:o,s:o}", "keys", join_names(keys), "hashed", join_names(hashed),
 			 "revoked", list);

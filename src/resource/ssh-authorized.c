@@ -80,10 +80,27 @@ static void want_key(const struct mp_world *w, size_t host, const char *user, co
 	}
 }
 
+/* Whether a host has taken the shared pair over, so that its own is not needed any more. */
+static bool has_shared(const struct mp_world *w, size_t host, const char *user,
+		       const json_t *shared)
+{
+	const json_t *fact = mp_world_fact(w, host, "ssh-keys");
+	const json_t *mine = json_object_get(json_object_get(fact, "users"), user);
+	json_t *key;
+	size_t i;
+
+	json_array_foreach(json_object_get(mine, "keys"), i, key)
+	{
+		if (mp_str_eq(mp_json_str(key, "line", NULL), mp_json_str(shared, "key", "")))
+			return true;
+	}
+	return false;
+}
+
 static json_t *want_user(const struct mp_world *w, const char *user)
 {
-	bool shared = strcmp(mp_profile_str(w->profile, "ssh", "keys"), "shared") == 0;
 	json_t *keys = json_array(), *pending = json_array(), *stale = json_array();
+	bool shared = strcmp(mp_profile_str(w->profile, "ssh", "keys"), "shared") == 0;
 	ssize_t owner = mp_ssh_shared_owner(w);
 
 	if (owner >= 0)
@@ -96,10 +113,10 @@ static json_t *want_user(const struct mp_world *w, const char *user)
 		if (!w->hosts[i].reached || !(w->inv->hosts[i].roles & MP_ROLE_COMPUTE))
 			continue;
 		comment = mp_xasprintf(MP_SSH_COMMENT "%s", w->inv->hosts[i].name);
-		if (shared)
-			json_array_append_new(stale, json_string(comment));
-		else
+		if (!shared)
 			want_key(w, i, user, comment, keys, pending);
+		else if (has_shared(w, i, user, json_array_get(keys, 0)))
+			json_array_append_new(stale, json_string(comment));
 	}
 	return json_pack("{s:o,s:o,s:o}", "keys", keys, "pending", pending, "stale", stale);
 }
@@ -110,8 +127,12 @@ static json_t *want(const struct mp_world *w, const struct mp_host *h)
 	size_t i;
 
 	(void)h;
-	json_array_foreach(names, i, name) json_object_set_new(
-		users, json_string_value(name), want_user(w, json_string_value(name)));
+	json_array_foreach(names, i, name)
+	{
+		const char *user = json_string_value(name);
+
+		json_object_set_new(users, user, want_user(w, user));
+	}
 	json_decref(names);
 	return json_pack("{s:o}", "users", users);
 }

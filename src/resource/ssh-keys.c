@@ -92,9 +92,11 @@ static const json_t *find_key(const json_t *keys, const char *fingerprint)
 	json_t *key;
 	size_t i;
 
-	json_array_foreach(
-		(json_t *)keys, i,
-		key) if (mp_str_eq(mp_json_str(key, "fingerprint", NULL), fingerprint)) return key;
+	json_array_foreach((json_t *)keys, i, key)
+	{
+		if (mp_str_eq(mp_json_str(key, "fingerprint", NULL), fingerprint))
+			return key;
+	}
 	return NULL;
 }
 
@@ -114,10 +116,17 @@ static void diff_missing(const json_t *fact, const json_t *w, const char *user, 
 {
 	const json_t *shared = json_object_get(json_object_get(w, "shared"), user);
 	const char *owner = mp_json_str(w, "owner", NULL), *type = mp_json_str(w, "type", "");
-	const char *file = mp_ssh_default_file(mp_json_str(shared, "type", ""));
+	const char *file = mp_ssh_default_file(mp_json_str(shared, "type", "")), *before = NULL;
 	mp_auto_free char *what = NULL, *after = NULL;
+	json_t *key;
+	size_t i;
 
 	if (owner) {
+		json_array_foreach(json_object_get(fact, "keys"), i, key)
+		{
+			if (mp_str_eq(mp_json_str(key, "file", NULL), file))
+				before = mp_json_str(key, "fingerprint", NULL);
+		}
 		what = mp_xasprintf("%s/%s", dir, file ? file : "id_*");
 		after = mp_xasprintf("shared key of %s %s", owner,
 				     mp_json_str(shared, "fingerprint", "(not made yet)"));
@@ -137,7 +146,7 @@ static void diff_missing(const json_t *fact, const json_t *w, const char *user, 
 		after = mp_xasprintf("new %s key pair, comment %s", type,
 				     mp_json_str(w, "comment", ""));
 	}
-	mp_diff_change(ret, what, NULL, after);
+	mp_diff_change(ret, what, before, after);
 }
 
 static void diff_key(const json_t *key, const char *user, const char *dir, struct mp_diff *ret)

@@ -157,7 +157,10 @@ static void want_host(const struct mp_world *w, size_t host, json_t *by_ref)
 		if (!mp_ssh_pub_parse(line, strlen(line), &pub) || pub.key_len != strlen(line))
 			continue;
 		mp_str_split(mp_json_str(json_object_get(by_ref, pub.ref), "names", ""), ",", &all);
-		json_array_foreach(list, j, name) mp_strv_add(&all, json_string_value(name));
+		json_array_foreach(list, j, name)
+		{
+			mp_strv_add(&all, json_string_value(name));
+		}
 		joined = join(&all);
 		json_object_set_new(by_ref, pub.ref,
 				    json_pack("{s:s,s:s,s:s,s:s}", "names", joined, "key", line,
@@ -175,7 +178,10 @@ static json_t *want(const struct mp_world *w, const struct mp_host *h)
 	for (size_t i = 0; i < w->inv->n_hosts; i++)
 		if (w->hosts[i].reached)
 			want_host(w, i, by_ref);
-	json_object_foreach(by_ref, ref, entry) json_array_append(entries, entry);
+	json_object_foreach(by_ref, ref, entry)
+	{
+		json_array_append(entries, entry);
+	}
 	json_decref(by_ref);
 	return json_pack("{s:o,s:o}", "users", mp_ssh_users(w), "entries", entries);
 }

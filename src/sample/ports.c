@@ -142,7 +142,10 @@ static json_t *sorted_list(const json_t *by_port)
 	json_t *list = json_array(), *l;
 	const char *port;
 
-	json_object_foreach((json_t *)by_port, port, l) mp_strv_add(&ports, port);
+	json_object_foreach((json_t *)by_port, port, l)
+	{
+		mp_strv_add(&ports, port);
+	}
 	if (ports.n)
 		qsort(ports.v, ports.n, sizeof(*ports.v), by_bytes);
 	for (size_t i = 0; i < ports.n; i++) {
