@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 
-#define UNKNOWN_REMEDY "mend what keeps the host from answering this, then run check again"
+#define UNKNOWN_REMEDY "Mend what keeps the host from answering this, then run check again"
 
 /* The hosts that a check can look at. */
 struct field {

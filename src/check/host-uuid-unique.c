@@ -9,11 +9,11 @@
 #include "check/tally.h"
 
 #define REMEDY                                                                                     \
-	"set a UUID of its own (uuidgen) as host_uuid in /etc/libvirt/libvirtd.conf (or "          \
+	"Set a UUID of its own (uuidgen) as host_uuid in /etc/libvirt/libvirtd.conf (or "          \
 	"virtqemud.conf) on all but one of these hosts and restart the daemon while no migration " \
 	"runs"
 #define CLONE_REMEDY                                                                               \
-	"give each host its own: remove /etc/machine-id and run systemd-machine-id-setup; the "    \
+	"Give each host its own: remove /etc/machine-id and run systemd-machine-id-setup; the "    \
 	"product UUID is set in the firmware"
 
 static const char *value_of(const struct mp_world *w, size_t host, const char *fact,

@@ -10,7 +10,7 @@
 #include "check/tally.h"
 
 #define REMEDY                                                                                     \
-	"give each host a name of its own (hostnamectl set-hostname) before Nova registers it: a " \
+	"Give each host a name of its own (hostnamectl set-hostname) before Nova registers it: a " \
 	"later change makes a new compute service"
 
 static void judge(const struct mp_world *w, const struct mp_host *h, const struct mp_host *peer,

@@ -17,13 +17,13 @@ static void judge(const struct mp_world *w, const struct mp_host *h, const struc
 	else if (!mp_json_bool(virt, "installed", true))
 		mp_findings_add(
 			out, "libvirt-running", MP_SCOPE_HOST, i, -1, MP_FAIL,
-			"install libvirt's daemon and QEMU (Debian: libvirt-daemon-system and "
+			"Install libvirt's daemon and QEMU (Debian: libvirt-daemon-system and "
 			"qemu-system-x86), or take the role compute off the host",
 			"libvirt is not installed");
 	else
 		mp_findings_add(
 			out, "libvirt-running", MP_SCOPE_HOST, i, -1, MP_FAIL,
-			"start the daemon and look at its log: systemctl start libvirtd (or "
+			"Start the daemon and look at its log: systemctl start libvirtd (or "
 			"virtqemud.socket)",
 			"%s does not answer: %s", daemon ? daemon : "libvirt",
 			mp_json_str(virt, "socket_error", "no reason given"));

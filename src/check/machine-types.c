@@ -11,7 +11,7 @@
 #include "base/str.h"
 
 #define REMEDY                                                                                     \
-	"pin a machine type that both hosts have ([libvirt] hw_machine_type in nova.conf, e.g. "   \
+	"Pin a machine type that both hosts have ([libvirt] hw_machine_type in nova.conf, e.g. "   \
 	"x86_64=pc-i440fx-7.2) before guests are started, or upgrade QEMU on the target"
 
 /* Length of what comes before the version: "pc-q35-" of "pc-q35-7.2", "pc-q35-rhel" of
@@ -96,7 +96,7 @@ static void judge(const struct mp_world *w, const struct mp_host *h, const struc
 	missing = newest_missing(&from, &to);
 	if (strcmp(arch_from, arch_to) != 0)
 		mp_findings_add(out, "machine-types", MP_SCOPE_PAIR, i, j, MP_FAIL,
-				"migrate only between hosts of one architecture; put them into "
+				"Migrate only between hosts of one architecture; put them into "
 				"different aggregates",
 				"the architectures differ: source %s, target %s", arch_from,
 				arch_to);

@@ -13,7 +13,7 @@
 
 #define SHOWN 4 /* wrong answers told in words; the rest is counted */
 #define REMEDY                                                                                     \
-	"correct the line of the name in /etc/hosts on that host, or its DNS entry; a peer's "     \
+	"Correct the line of the name in /etc/hosts on that host, or its DNS entry; a peer's "     \
 	"name "                                                                                    \
 	"must never stand behind 127.0.0.1 or 127.0.1.1"
 

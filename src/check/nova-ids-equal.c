@@ -7,7 +7,7 @@
 #include "check/tally.h"
 
 #define REMEDY                                                                                     \
-	"give nova the same uid and gid everywhere while nova-compute is stopped and the shared "  \
+	"Give nova the same uid and gid everywhere while nova-compute is stopped and the shared "  \
 	"storage is not mounted: usermod -u also changes the owner of all files in nova's home, "  \
 	"the shared ones included, which breaks the other hosts; chown what lies elsewhere by "    \
 	"hand"

@@ -48,7 +48,7 @@ static void judge(const struct mp_world *w, const struct mp_host *h, const struc
 	}
 	status = taken > (size_t)(to - from) ? MP_FAIL : MP_WARN;
 	mp_findings_add(out, "port-free", MP_SCOPE_HOST, (ssize_t)h->index, -1, status,
-			"move that service to another port, or give migration another range "
+			"Move that service to another port, or give migration another range "
 			"(firewall.ports of the profile) on all hosts",
 			"%s of %d-%d taken: %s", status == MP_FAIL ? "all ports" : "ports", from,
 			to, mp_buf_peek(&b));

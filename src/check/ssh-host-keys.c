@@ -7,7 +7,7 @@
 #include "check/tally.h"
 
 #define REMEDY                                                                                     \
-	"generate new host keys on all but one of these hosts: remove /etc/ssh/ssh_host_*_key*, "  \
+	"Generate new host keys on all but one of these hosts: remove /etc/ssh/ssh_host_*_key*, "  \
 	"run ssh-keygen -A, restart sshd, then run apply"
 
 static void judge(const struct mp_world *w, const struct mp_host *h, const struct mp_host *peer,
@@ -36,7 +36,7 @@ static void judge(const struct mp_world *w, const struct mp_host *h, const struc
 		hosts = mp_range_fold(&none);
 		mp_findings_add(
 			out, "ssh-host-keys", MP_SCOPE_CLUSTER, -1, -1, MP_FAIL,
-			"run ssh-keygen -A there, or make the .pub files beside the HostKey files "
+			"Run ssh-keygen -A there, or make the .pub files beside the HostKey files "
 			"of sshd_config",
 			"no public host key was found on %s, so that peers cannot know the host",
 			hosts);

@@ -9,7 +9,7 @@
 #include "check/tally.h"
 
 #define REMEDY                                                                                     \
-	"remove the copied pair from all but one of these hosts and run apply, which generates "   \
+	"Remove the copied pair from all but one of these hosts and run apply, which generates "   \
 	"new ones; or set ssh.keys = shared in the profile if it is meant"
 
 static void tally_host(const struct mp_world *w, size_t host, struct mp_tally *t)

@@ -39,7 +39,7 @@ static void judge(const struct mp_world *w, const struct mp_host *h, const struc
 				"libvirt tells no versions (see libvirt-running)");
 	else if (libvirt < minima[row].libvirt || qemu < minima[row].qemu)
 		mp_findings_add(out, "versions-minimum", MP_SCOPE_HOST, i, -1, MP_FAIL,
-				"upgrade libvirt and QEMU, or correct nova.release of the profile",
+				"Upgrade libvirt and QEMU, or correct nova.release of the profile",
 				"Nova %ld needs libvirt %s and QEMU %s; here are %s and %s",
 				release, mp_version_text(minima[row].libvirt).s,
 				mp_version_text(minima[row].qemu).s, mp_version_text(libvirt).s,

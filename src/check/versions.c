@@ -7,7 +7,7 @@
 #include "check/version-text.h"
 
 #define NOVA_REMEDY                                                                                \
-	"upgrade QEMU on the target, or migrate only in the other direction until all hosts are "  \
+	"Upgrade QEMU on the target, or migrate only in the other direction until all hosts are "  \
 	"upgraded; on Nova 26 or later, [workarounds] skip_hypervisor_version_check_on_lm lifts "  \
 	"the rule at your own risk"
 
@@ -38,12 +38,12 @@ static void judge(const struct mp_world *w, const struct mp_host *h, const struc
 	else if (qemu_from > qemu_to)
 		mp_findings_add(
 			out, "versions", MP_SCOPE_PAIR, i, j, MP_WARN,
-			"upgrade QEMU on the target, and keep machine types old enough for it",
+			"Upgrade QEMU on the target, and keep machine types old enough for it",
 			"QEMU is older on the target: source %s, target %s",
 			mp_version_text(qemu_from).s, mp_version_text(qemu_to).s);
 	else if (lv_from > lv_to)
 		mp_findings_add(out, "versions", MP_SCOPE_PAIR, i, j, MP_WARN,
-				"upgrade libvirt on the target",
+				"Upgrade libvirt on the target",
 				"libvirt is older on the target and may not understand the guest's "
 				"definition: source %s, target %s",
 				mp_version_text(lv_from).s, mp_version_text(lv_to).s);

@@ -213,7 +213,7 @@ static void diff_user(const json_t *fact, const json_t *w, const char *user, str
 		} else if (strcmp(state, "ok") != 0) {
 			mp_diff_verdict(
 				ret, MP_FAIL,
-				"remove the command= option, or the line if nothing needs it",
+				"Remove the command= option, or the line if nothing needs it",
 				"a line of %s forces a command on the key of %s (%s), so that "
 				"migrations from there cannot run theirs",
 				path, host, ref);

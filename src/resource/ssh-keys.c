@@ -135,7 +135,7 @@ static void diff_missing(const json_t *fact, const json_t *w, const char *user, 
 		if (!type) {
 			mp_diff_verdict(
 				ret, MP_FAIL,
-				"remove or rename one of the key files, or take its passphrase "
+				"Remove or rename one of the key files, or take its passphrase "
 				"off with ssh-keygen -p; then run apply",
 				"%s has no key that works without a passphrase, and every "
 				"default key file in %s is taken",

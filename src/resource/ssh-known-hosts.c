@@ -293,7 +293,7 @@ static void diff_revoked(const json_t *fact, const json_t *entries, const char *
 				continue;
 			mp_diff_verdict(
 				ret, MP_FAIL,
-				"find out why the key was revoked; give that host a new host "
+				"Find out why the key was revoked; give that host a new host "
 				"key, or remove the @revoked line if it is wrong",
 				"%s revokes the host key %s that %s uses", path,
 				json_string_value(ref), mp_json_str(e, "host", ""));

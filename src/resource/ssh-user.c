@@ -44,7 +44,7 @@ int mp_ssh_user_look(struct mp_sys *sys, const char *name, struct mp_user *ret, 
 		return -1;
 	if (!exists) {
 		*ret_fact =
-			fail("install nova-compute, or create the user with the uid and gid that "
+			fail("Install nova-compute, or create the user with the uid and gid that "
 			     "it has on the other hosts",
 			     mp_xasprintf("there is no user %s", name));
 		return 0;
@@ -53,7 +53,7 @@ int mp_ssh_user_look(struct mp_sys *sys, const char *name, struct mp_user *ret, 
 		return -1;
 	if (!exists || !S_ISDIR(st.st_mode)) {
 		*ret_fact =
-			fail("create the home directory with the user as its owner, or correct it "
+			fail("Create the home directory with the user as its owner, or correct it "
 			     "with usermod -d",
 			     mp_xasprintf("the home directory %s of user %s is missing", ret->home,
 					  name));
@@ -61,7 +61,7 @@ int mp_ssh_user_look(struct mp_sys *sys, const char *name, struct mp_user *ret, 
 	}
 	if (st.st_uid != ret->uid && st.st_uid != 0) {
 		*ret_fact =
-			fail("find out why, then chown the directory to the user",
+			fail("Find out why, then chown the directory to the user",
 			     mp_xasprintf("the home directory %s of user %s belongs to uid %u, so "
 					  "that sshd refuses its keys (StrictModes)",
 					  ret->home, name, (unsigned)st.st_uid));
