@@ -25,8 +25,7 @@ struct run {
 	mp_ms done;
 	struct mp_virt_stats stats;
 	struct mp_virt_err err;
-	bool polled; /* news in job */
-	struct mp_virt_stats job;
+	struct mp_virt_stats job; /* as last told */
 };
 
 static void *call_thread(void *arg)
@@ -85,7 +84,6 @@ static void *poll_thread(void *arg)
 				  &ignored) != 1)
 			continue;
 		pthread_mutex_lock(&run->lock);
-		run->polled = true;
 		run->job = st;
 		pthread_mutex_unlock(&run->lock);
 	}
@@ -95,14 +93,11 @@ static void *poll_thread(void *arg)
 static void report(struct run *run)
 {
 	struct mp_virt_stats st;
-	bool news;
 
 	pthread_mutex_lock(&run->lock);
-	news = run->polled;
-	run->polled = false;
 	st = run->job;
 	pthread_mutex_unlock(&run->lock);
-	if (news && run->move->progress)
+	if (run->move->progress)
 		run->move->progress(&st, mp_now() - run->begun, run->move->progress_arg);
 }
 
@@ -157,7 +152,11 @@ static int run_threads(struct run *run, enum mp_engine_end *ret_why, struct mp_v
 void mp_engine_run(const struct mp_virt_ops *ops, struct mp_virt_conn *source,
 		   const struct mp_engine_move *m, struct mp_engine_result *ret)
 {
-	struct run run = { .ops = ops, .source = source, .move = m, .begun = mp_now() };
+	struct run run = { .ops = ops,
+			   .source = source,
+			   .move = m,
+			   .begun = mp_now(),
+			   .job = { -1, -1, -1, -1 } };
 	enum mp_engine_end why = MP_ENGINE_DONE;
 	pthread_condattr_t attr;
 

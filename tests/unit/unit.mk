@@ -16,6 +16,7 @@ UNIT_TESTS = \
 	tests/unit/test_report \
 	tests/unit/test_man \
 	tests/unit/test_mesh \
+	tests/unit/test_migrate \
 	tests/unit/test_check_vectors \
 	tests/unit/test_ssh_text \
 	tests/unit/test_ssh_resources \
