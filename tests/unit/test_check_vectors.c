@@ -38,6 +38,7 @@ struct group {
 struct groups {
 	struct group *v;
 	size_t n;
+	bool complete; /* no check lacks its vectors */
 };
 
 static char *read_vectors(const char *id)
@@ -309,7 +310,7 @@ static void judge_group(void **state)
 /* Every check has vectors worth the name, and its explain texts. */
 static void complete(void **state)
 {
-	struct groups *gs = *state;
+	const struct groups *gs = *state;
 
 	for (size_t i = 0; mp_checks[i]; i++) {
 		const struct mp_check *c = mp_checks[i];
@@ -317,8 +318,8 @@ static void complete(void **state)
 		assert_true(c->summary && c->prevents && c->checked && c->remedy && c->source);
 		assert_true(c->judge && c->needs && c->needs[0]);
 		assert_true(c->scope != MP_SCOPE_PAIR || c->class_of);
-		assert_true(load(c, gs));
 	}
+	assert_true(gs->complete);
 }
 
 /* The number of pair judgements grows with the kinds of hosts, not with the square of the hosts. */
@@ -366,18 +367,22 @@ static void thousand_hosts(void **state)
 
 int main(void)
 {
-	struct groups gs = { 0 };
-	struct CMUnitTest first[] = {
-		{ "every check has vectors and texts", complete, NULL, NULL, &gs },
-		{ "a thousand equal hosts cost one judgement", thousand_hosts, NULL, NULL, NULL },
-	};
+	struct groups gs = { .complete = true };
 	struct CMUnitTest *tests;
-	int failed = _cmocka_run_group_tests("checks", first, MP_N_ELEMS(first), NULL, NULL);
+	int failed;
 
-	tests = mp_xcalloc(gs.n + 1, sizeof(*tests));
+	for (size_t i = 0; mp_checks[i]; i++)
+		gs.complete &= load(mp_checks[i], &gs);
+	tests = mp_xcalloc(gs.n + 2, sizeof(*tests));
+	tests[0] = (struct CMUnitTest){ "every check has vectors and texts", complete, NULL, NULL,
+					&gs };
+	tests[1] = (struct CMUnitTest){ "a thousand equal hosts cost one judgement", thousand_hosts,
+					NULL, NULL, NULL };
 	for (size_t i = 0; i < gs.n; i++)
-		tests[i] = (struct CMUnitTest){ gs.v[i].title, judge_group, NULL, NULL, &gs.v[i] };
-	failed += _cmocka_run_group_tests("vectors", tests, gs.n, NULL, NULL);
+		tests[i + 2] =
+			(struct CMUnitTest){ gs.v[i].title, judge_group, NULL, NULL, &gs.v[i] };
+	/* The macro wants an array whose size it can see. */
+	failed = _cmocka_run_group_tests("checks", tests, gs.n + 2, NULL, NULL);
 	for (size_t i = 0; i < gs.n; i++) {
 		free(gs.v[i].title);
 		mp_strv_fini(&gs.v[i].lines);
