@@ -61,13 +61,53 @@ static int load_known(struct mp_ssh_link *l, const char *name, struct mp_known_k
 	return 0;
 }
 
+static bool is_known_type(const struct mp_ssh_link *l, const char *type)
+{
+	for (size_t i = 0; i < l->known.n; i++)
+		if (strcmp(l->known.v[i].type, type) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Asks for the algorithms whose keys are known first, as ssh(1) does. Only names that libssh2
+ * supports may be given: libssh2 1.10 takes others out of its list with memcpy on overlapping
+ * memory.
+ */
+static int prefer_known(struct mp_ssh_link *l, struct mp_err *err)
+{
+	static const struct {
+		const char *name, *type;
+	} rows[] = {
+		{ "ssh-ed25519", "ssh-ed25519" },
+		{ "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256" },
+		{ "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384" },
+		{ "ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521" },
+		{ "rsa-sha2-512", "ssh-rsa" },
+		{ "rsa-sha2-256", "ssh-rsa" },
+		{ "ssh-rsa", "ssh-rsa" },
+	};
+	const char **have = NULL;
+	mp_auto_buf struct mp_buf pref;
+	int n = libssh2_session_supported_algs(l->session, LIBSSH2_METHOD_HOSTKEY, &have), rc;
+
+	mp_buf_init(&pref, 0);
+	for (int known = 1; known >= 0; known--)
+		for (size_t i = 0; i < MP_N_ELEMS(rows); i++)
+			for (int j = 0; j < n; j++)
+				if (strcmp(have[j], rows[i].name) == 0 &&
+				    is_known_type(l, rows[i].type) == known)
+					mp_buf_printf(&pref, "%s%s", pref.size ? "," : "",
+						      rows[i].name);
+	if (n > 0)
+		libssh2_free(l->session, have);
+	rc = libssh2_session_method_pref(l->session, LIBSSH2_METHOD_HOSTKEY, mp_buf_peek(&pref));
+	return rc ? mp_err_set(err, MP_E_UNSUPPORTED, "libssh2 knows none of the host key types")
+		  : 0;
+}
+
 int mp_ssh_hostkey_prepare(struct mp_ssh_link *l, struct mp_err *err)
 {
-	/* What libssh2 can verify, in the order of ssh(1). */
-	static const char *const types[] = { "ssh-ed25519", "ecdsa-sha2-nistp256",
-					     "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521" };
-	mp_auto_buf struct mp_buf pref;
-
 	l->known_name = l->config.host_key_alias
 				? mp_known_hosts_name(l->config.host_key_alias, 22)
 				: mp_known_hosts_name(l->config.hostname, l->config.port);
@@ -80,22 +120,7 @@ int mp_ssh_hostkey_prepare(struct mp_ssh_link *l, struct mp_err *err)
 		if (load_known(l, plain, &l->known, err) < 0)
 			return -1;
 	}
-	mp_buf_init(&pref, 0);
-	for (int wanted = 1; wanted >= 0; wanted--)
-		for (size_t i = 0; i < MP_N_ELEMS(types); i++) {
-			int known = 0;
-
-			for (size_t j = 0; j < l->known.n; j++)
-				if (strcmp(l->known.v[j].type, types[i]) == 0)
-					known = 1;
-			if (known == wanted)
-				mp_buf_printf(&pref, "%s%s", pref.size ? "," : "", types[i]);
-		}
-	/* libssh2 puts the names that it does not know aside. */
-	mp_buf_puts(&pref, ",rsa-sha2-512,rsa-sha2-256,ssh-rsa");
-	if (libssh2_session_method_pref(l->session, LIBSSH2_METHOD_HOSTKEY, mp_buf_peek(&pref)))
-		return mp_err_set(err, MP_E_BUG, "libssh2 knows none of the host key types");
-	return 0;
+	return prefer_known(l, err);
 }
 
 static const char *first_file(const struct mp_ssh_link *l)

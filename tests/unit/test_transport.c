@@ -30,7 +30,7 @@
 #include "transport/ssh-link.h"
 #include "transport/transport.h"
 
-#define S(x) ((char[]){ x })
+static char name_h[] = "h", name_far[] = "far";
 
 static struct test_sshd sshd;
 static struct mp_dial dial;
@@ -178,7 +178,7 @@ static int teardown(void **state)
 
 static void test_works(void **state)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 
 	(void)state;
 	expect_works(&mp_transport_libssh2, &dial, &h);
@@ -188,7 +188,7 @@ static void test_works(void **state)
 
 static void echo_much(const struct mp_transport *t)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	size_t size = 3u << 20, piece = 1u << 16, got = 0;
 	mp_auto_free char *data = mp_xmalloc(size), *back = mp_xmalloc(size);
 	struct mp_stream *s = open_or_fail(t, &dial, &h, "echo bye >&2; exec cat");
@@ -222,7 +222,7 @@ static void test_many_bytes(void **state)
 
 static void test_errtext_is_bounded_and_clean(void **state)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	struct mp_stream *s = open_or_fail(&mp_transport_libssh2, &dial, &h,
 					   "head -c 300000 /dev/zero | tr '\\0' x >&2; printf "
 					   "'la\\033st\\nword\\n' >&2; echo x");
@@ -243,7 +243,7 @@ static void test_write_to_ended_command(void **state)
 							  &mp_transport_local };
 	size_t size = 8u << 20;
 	mp_auto_free char *data = mp_xcalloc(size, 1);
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 
 	(void)state;
 	for (size_t i = 0; i < MP_N_ELEMS(all); i++) {
@@ -263,7 +263,7 @@ static void test_write_to_ended_command(void **state)
 
 static void test_local_child_is_ended(void **state)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	struct mp_stream *s = open_or_fail(&mp_transport_local, &dial, &h,
 					   "trap '' TERM HUP; echo $$; while :; do sleep 1; done");
 	struct mp_err err = { 0 };
@@ -286,7 +286,7 @@ static void test_local_child_is_ended(void **state)
 
 static void test_hostkey_unknown(void **state)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	mp_auto_free char *path = NULL, *pub = test_path(&sshd, "hk_ed25519.pub"), *list = NULL;
 	struct mp_dial d = dial_known(&path, "");
 	const char *const argv[] = { "ssh-keygen", "-lf", pub, NULL };
@@ -301,7 +301,7 @@ static void test_hostkey_unknown(void **state)
 
 static void test_hostkey_changed_and_revoked(void **state)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	mp_auto_free char *right = public_key("hk_ed25519.pub"), *wrong = public_key("id.pub");
 	mp_auto_free char *path = NULL, *path2 = NULL;
 	mp_auto_free char *changed = mp_xasprintf("# first\n[127.0.0.1]:%ld %s", sshd.port, wrong);
@@ -321,7 +321,7 @@ static void test_hostkey_changed_and_revoked(void **state)
 
 static void test_hostkey_known_type_is_asked_for(void **state)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	mp_auto_free char *ecdsa = public_key("hk_ecdsa.pub"), *rsa = public_key("hk_rsa.pub");
 	mp_auto_free char *path = NULL, *path2 = NULL, *path3 = NULL, *path4 = NULL;
 	mp_auto_free char *known = mp_xasprintf("[127.0.0.1]:%ld %s", sshd.port, ecdsa);
@@ -342,7 +342,7 @@ static void test_hostkey_known_type_is_asked_for(void **state)
 
 static void test_hostkey_hashed_and_alias(void **state)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	mp_auto_free char *key = public_key("hk_ed25519.pub"), *path = NULL;
 	mp_auto_free char *file = test_path(&sshd, "hashed"), *alias = test_path(&sshd, "aliased");
 	mp_auto_free char *config = NULL;
@@ -363,7 +363,7 @@ static void test_hostkey_hashed_and_alias(void **state)
 
 static void test_rsa_only_server(void **state)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	struct test_sshd only;
 	mp_auto_free char *path = NULL;
 	struct mp_dial d = dial;
@@ -384,7 +384,7 @@ static void test_rsa_only_server(void **state)
 
 static struct mp_host host_with_key(const char *name, char **path)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 
 	*path = test_path(&sshd, name);
 	h.ssh_key = *path;
@@ -435,7 +435,7 @@ static void test_agent(void **state)
 {
 	mp_auto_free char *sock = NULL, *config = NULL, *config2 = NULL, *config3 = NULL;
 	mp_auto_free char *public = NULL, *half = NULL;
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	struct mp_dial d = dial;
 	pid_t pid = start_agent(&sock);
 
@@ -524,7 +524,7 @@ static void server_stop(struct server *s)
 /* Expects code within the connect timeout of 600 ms (1 s for ssh(1), which counts in seconds). */
 static void misbehave(const char *say, bool hang_up, enum mp_code builtin, enum mp_code openssh)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	struct mp_dial d = dial;
 	struct server s;
 	mp_ms start;
@@ -560,7 +560,7 @@ static void test_hangs_up(void **state)
 
 static void test_refused(void **state)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 
 	(void)state;
 	h.ssh_port = test_free_port();
@@ -572,7 +572,7 @@ static void test_refused(void **state)
 static void test_syn_dropped(void **state)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET };
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	struct mp_dial d = dial;
 	int fd, fill[4];
 	mp_ms start;
@@ -656,7 +656,7 @@ static void test_names(void **state)
 
 static void test_proxies(void **state)
 {
-	struct mp_host h = host_at(S("far"));
+	struct mp_host h = host_at(name_far);
 	mp_auto_free char *jump = config_with("jump", "Host far\n ProxyJump near\n");
 	mp_auto_free char *two = config_with("two", "Host far\n ProxyJump near,nearer\n");
 	mp_auto_free char *command = NULL, *refused = NULL, *none = NULL;
@@ -681,7 +681,7 @@ static void test_proxies(void **state)
 
 static void test_what_only_openssh_can(void **state)
 {
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 	mp_auto_free char *config = config_with("bind", "Host *\n BindAddress 127.0.0.1\n");
 	struct mp_dial d = dial;
 
@@ -705,7 +705,7 @@ static void test_deadline_and_cancel(void **state)
 	static const struct mp_transport *const all[] = { &mp_transport_libssh2,
 							  &mp_transport_openssh,
 							  &mp_transport_local };
-	struct mp_host h = host_at(S("h"));
+	struct mp_host h = host_at(name_h);
 
 	(void)state;
 	for (size_t i = 0; i < MP_N_ELEMS(all); i++) {
