@@ -87,7 +87,8 @@ int mp_sys_chattr(struct mp_sys *sys, const char *path, const struct mp_attr *at
  * note. */
 int mp_sys_poke(struct mp_sys *sys, const char *path, const char *text, struct mp_err *err);
 
-/* Changes the login shell in /etc/passwd under the lock of shadow(5)'s tools. MP_E_INPUT: not in that file. */
+/* Changes the login shell in /etc/passwd under the lock of shadow(5)'s tools. MP_E_INPUT: not in
+ * that file. */
 int mp_sys_set_shell(struct mp_sys *sys, const char *user, const char *shell, struct mp_err *err);
 
 /* Sets the SELinux context (raw form) of a file or directory; its old one goes to the journal. */

@@ -16,8 +16,7 @@
 #include "host/internal.h"
 
 struct mp_journal {
-	int lock; /* held until mp_journal_close() */
-	int dir;  /* MP_JOURNAL_DIR */
+	int dir; /* MP_JOURNAL_DIR, locked until mp_journal_close() */
 	char run[64];
 	char *resource; /* of the open transaction; NULL: none is open */
 	int txn;        /* its directory; -1 until its first entry */
@@ -64,24 +63,18 @@ static int open_state_dir(struct mp_sys *sys, struct mp_err *err)
 	return lib < 0 ? -1 : make_dir(lib, "migprep", 0700, err);
 }
 
-static int take_lock(int state, struct mp_err *err)
+/* One writer at a time, whatever lock the agent has of its own: flock(2) on the directory itself.
+ */
+static int take_lock(int dir, struct mp_err *err)
 {
-	int fd = openat(state, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return mp_err_sys(err, errno, "open %s/lock", MP_STATE_DIR);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		int saved = errno;
-
-		close(fd);
-		if (saved != EWOULDBLOCK)
-			return mp_err_sys(err, saved, "lock %s/lock", MP_STATE_DIR);
-		return mp_err_set(err, MP_E_DENIED,
-				  "another migprep is changing this host (it holds %s/lock); "
-				  "wait until it has ended",
-				  MP_STATE_DIR);
-	}
-	return fd;
+	if (flock(dir, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return mp_err_sys(err, errno, "lock %s", MP_JOURNAL_DIR);
+	return mp_err_set(err, MP_E_DENIED,
+			  "another migprep is changing this host (it holds %s); wait until it has "
+			  "ended",
+			  MP_JOURNAL_DIR);
 }
 
 static bool is_transaction(const char *name)
@@ -207,19 +200,15 @@ static void remove_transaction(struct mp_sys *sys, const char *name)
 static int journal_open(struct mp_sys *sys, struct mp_err *err)
 {
 	mp_auto_close int state = open_state_dir(sys, err);
-	int lock = state < 0 ? -1 : take_lock(state, err);
-	int dir = lock < 0 ? -1 : make_dir(state, "journal", 0700, err);
+	mp_auto_close int dir = state < 0 ? -1 : make_dir(state, "journal", 0700, err);
 	struct mp_journal *j;
 	char now[32];
 
-	if (dir < 0) {
-		if (lock >= 0)
-			close(lock);
+	if (dir < 0 || take_lock(dir, err) < 0)
 		return -1;
-	}
 	j = mp_xcalloc(1, sizeof(*j));
-	j->lock = lock;
 	j->dir = dir;
+	dir = -1;
 	j->txn = j->log = -1;
 	time_text(time(NULL), now, sizeof(now));
 	snprintf(j->run, sizeof(j->run), "%s-%ld", now, (long)getpid());
@@ -237,7 +226,6 @@ void mp_journal_close(struct mp_journal *j)
 		close(j->log);
 	free(j->resource);
 	close(j->dir);
-	close(j->lock);
 	free(j);
 }
 

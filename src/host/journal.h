@@ -3,12 +3,11 @@
  * journal: what was changed on a host, written and synced before the change, so that a later run
  * can put it back.
  *
- * /var/lib/migprep/lock            held (flock) while a run changes the host
- * /var/lib/migprep/journal/        0700
+ * /var/lib/migprep/journal/        0700; locked by flock(2) while a run writes here
  *     NNNNNNNNNNNN-RESOURCE/       one transaction, 0700; the number grows by one with each
  *         log                      lines of JSON, 0600; a last line without newline never happened
- *         N.old                    the whole old content of entry N (not of secrets), 0600: nova.conf
- *                                  has passwords, so nobody but root may look
+ *         N.old                    the old content of entry N, 0600; none of a secret
+ * Old content may have passwords in it (nova.conf has), so nobody but root may look.
  *
  * First line of a log:
  *   {"journal":1,"resource":ID,"run":TEXT,"pid":N,"started":"2026-11-20T10:05:54Z"}

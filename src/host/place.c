@@ -46,7 +46,7 @@ static int open_dir(struct walk *w, int at, const char *name, struct mp_err *err
 	int fd = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
-		return mp_err_sys(err, errno, "open directory %s/%s", w->done, name);
+		return mp_err_sys(err, errno, "look up %s", w->asked);
 	if (w->dir >= 0)
 		close(w->dir);
 	w->dir = fd;
