@@ -24,6 +24,6 @@ lab stop compute2
 run_migprep check
 expect_status 4 "a host that is down costs exit status 4, no more"
 expect_json "the other one was looked at" '.hosts[] | select(.name == "compute1") | .reached'
-expect_finding compute2 host-reach fail 'no answer'
+expect_finding compute2 host-reach fail 'no answer|[Nn]o route|unreachable'
 lab_down
 plan
