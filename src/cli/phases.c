@@ -8,9 +8,18 @@
 
 int mp_cli_mesh(struct mp_cli *cli, struct mp_err *err)
 {
-	cli->fleet.on_done = NULL;
-	mp_cli_say(cli, "mesh: every host tries every other one");
-	return mp_mesh_run(&cli->fleet, &cli->world, &cli->run, err);
+	struct mp_progress progress;
+	size_t total = 0;
+	int rc;
+
+	for (size_t i = 0; i < cli->inv->n_hosts; i++)
+		total += cli->world.hosts[i].reached;
+	mp_progress_begin(&progress, cli, "mesh");
+	cli->fleet.on_done = mp_progress_host;
+	cli->fleet.on_done_arg = &progress;
+	rc = mp_mesh_run(&cli->fleet, &cli->world, &cli->run, err);
+	mp_progress_end(&progress, total);
+	return rc;
 }
 
 static void say_progress(const char *text, void *arg)

@@ -99,10 +99,10 @@ static bool any_unreachable(const struct mp_run *r)
 	return false;
 }
 
-/* Whether a finding that could not be judged is explained by a host that did not answer. */
+/* Whether a finding only says over again that a host did not answer; that is status 4. */
 static bool is_explained(const struct mp_run *r, const struct mp_finding *f)
 {
-	if (f->scope == MP_SCOPE_CLUSTER && f->host < 0)
+	if (f->status == MP_UNKNOWN && f->scope == MP_SCOPE_CLUSTER && f->host < 0)
 		return any_unreachable(r);
 	return is_unreachable(r, f->host) || is_unreachable(r, f->peer);
 }
@@ -112,7 +112,7 @@ static bool any_status(const struct mp_run *r, enum mp_status status)
 	for (size_t i = 0; i < r->findings.n; i++) {
 		const struct mp_finding *f = &r->findings.v[i];
 
-		if (f->status == status && (status != MP_UNKNOWN || !is_explained(r, f)))
+		if (f->status == status && !is_explained(r, f))
 			return true;
 	}
 	return false;

@@ -380,6 +380,13 @@ static void put_lines(const struct text *t, const struct mp_strv *lines)
 		put_more(t, lines->n - shown);
 }
 
+/* The remedy of drift is apply, and the verdict says so once. */
+static bool wants_remedy(const struct text *t, enum mp_status status)
+{
+	return status == MP_WARN || status == MP_UNKNOWN || status == MP_FAIL ||
+	       (status == MP_DRIFT && t->opts->verbose);
+}
+
 static void put_finding_group(const struct text *t, const size_t *order, size_t n, const char *said)
 {
 	const struct mp_finding *f = &t->run->findings.v[order[0]];
@@ -392,7 +399,7 @@ static void put_finding_group(const struct text *t, const size_t *order, size_t 
 	put_entry(t, looks[f->status].colour, mp_status_name(f->status), f->id, subject,
 		  n > 1 && said ? said : f->reason);
 	put_lines(t, &lines);
-	if (f->status != MP_OK && f->status != MP_SKIP)
+	if (wants_remedy(t, f->status))
 		put_detail(t, "remedy: ", f->remedy);
 }
 

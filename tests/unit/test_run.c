@@ -166,9 +166,13 @@ static void test_edges(void **state)
 	start(&s);
 	s.hosts[2].reached = false;
 	finish(&s, 0);
-	start(&s); /* FAIL stands, whoever answered */
+	start(&s); /* host-reach of a lost host is status 4; another host's FAIL stands */
 	lose(&s);
 	find(&s, MP_SCOPE_HOST, 2, -1, MP_FAIL);
+	finish(&s, 4);
+	start(&s);
+	lose(&s);
+	find(&s, MP_SCOPE_HOST, 1, -1, MP_FAIL);
 	finish(&s, 3);
 	start(&s); /* a pair that was not tried did not fail */
 	add_pair(&s, false, false, false);
