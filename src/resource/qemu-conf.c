@@ -100,9 +100,8 @@ const struct mp_resource mp_resource_qemu_conf = {
 		    "Connection timed "
 		    "out\", or \"Unable to find an unused port in range 'migration'\".",
 	.checked = "migration_port_min and migration_port_max in qemu.conf against firewall.ports "
-		   "of the profile. "
-		   "libvirtd (or virtqemud) uses a change after its next start, which migprep does "
-		   "not cause.",
+		   "of the "
+		   "profile. libvirt reads the file when it starts: libvirt-restart sees to that.",
 	.remedy = "Set migration_port_min and migration_port_max in /etc/libvirt/qemu.conf as "
 		  "shown, and restart "
 		  "libvirtd or virtqemud when no migration runs",

@@ -478,15 +478,56 @@ static void test_cases(void **state)
 		print_message("skip: needs root to make files of other users\n");
 		skip();
 	}
-	if (glob(pattern, 0, NULL, &g) != 0) {
-		print_message("skip: there are no cases in tests/resource/%s\n", r->id);
-		globfree(&g);
-		skip();
-	}
+	assert_int_equal(glob(pattern, 0, NULL, &g), 0);
 	for (size_t i = 0; i < g.gl_pathc; i++)
 		run_case(r, g.gl_pathv[i]);
 	print_message("# %s: %zu cases\n", r->id, g.gl_pathc);
 	globfree(&g);
+}
+
+static bool has_cases(const char *id)
+{
+	const char *dir = getenv("SRCDIR");
+	mp_auto_free char *path = mp_xasprintf("%s/tests/resource/%s", dir ? dir : ".", id);
+
+	return access(path, F_OK) == 0;
+}
+
+/* Whether a test program or a scenario has the id or the symbol in it. */
+static bool tried_elsewhere(const char *id)
+{
+	static const char *const where[] = { "unit/*.c", "scenario/*", "lab/*" };
+	const char *dir = getenv("SRCDIR");
+	mp_auto_free char *symbol = mp_xasprintf("mp_resource_%s", id);
+	bool found = false;
+
+	for (char *c = symbol; *c; c++)
+		if (*c == '-')
+			*c = '_';
+	for (size_t w = 0; w < MP_N_ELEMS(where); w++) {
+		mp_auto_free char *pattern = mp_xasprintf("%s/tests/%s", dir ? dir : ".", where[w]);
+		glob_t g = { 0 };
+
+		if (glob(pattern, 0, NULL, &g) == 0)
+			for (size_t i = 0; i < g.gl_pathc; i++) {
+				mp_auto_free char *text = slurp(g.gl_pathv[i]);
+
+				found = found ||
+					(text && (strstr(text, id) || strstr(text, symbol)));
+			}
+		globfree(&g);
+	}
+	return found;
+}
+
+/* Those without cases run programs of the host, and are tried where these are. */
+static void test_none_is_forgotten(void **state)
+{
+	(void)state;
+	for (size_t i = 0; mp_resources[i]; i++)
+		if (!has_cases(mp_resources[i]->id) && !tried_elsewhere(mp_resources[i]->id))
+			fail_msg("nothing tries %s: add tests/resource/%s/NAME.case",
+				 mp_resources[i]->id, mp_resources[i]->id);
 }
 
 /* Everything that explain prints is there, ids are unique and found. */
@@ -538,13 +579,16 @@ static void test_common_answers(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[64] = { cmocka_unit_test(test_descriptors),
-					cmocka_unit_test(test_common_answers) };
-	size_t n = 2;
+					cmocka_unit_test(test_common_answers),
+					cmocka_unit_test(test_none_is_forgotten) };
+	size_t n = 3;
 
 	for (size_t i = 0; mp_resources[i] && n < MP_N_ELEMS(tests); i++)
-		tests[n++] =
-			(struct CMUnitTest){ .name = mp_resources[i]->id,
-					     .test_func = test_cases,
-					     .initial_state = (void *)(uintptr_t)mp_resources[i] };
+		if (has_cases(mp_resources[i]->id))
+			tests[n++] =
+				(struct CMUnitTest){ .name = mp_resources[i]->id,
+						     .test_func = test_cases,
+						     .initial_state =
+							     (void *)(uintptr_t)mp_resources[i] };
 	return _cmocka_run_group_tests("resource", tests, n, NULL, NULL);
 }
