@@ -12,8 +12,7 @@
 
 #include "base/alloc.h"
 #include "resource/resource.h"
-
-#define N_STAGES 2
+#include "resource/ssh-user.h"
 
 struct change {
 	struct mp_cli *cli;
@@ -134,7 +133,8 @@ static void enter_losses(struct change *c, const struct mp_err *errs, const bool
 	}
 }
 
-static int run_stage(struct change *c, int stage, struct mp_err *err)
+/* One stage on one host (only >= 0), or on all. */
+static int run_stage(struct change *c, int stage, ssize_t only, struct mp_err *err)
 {
 	struct mp_cli *cli = c->cli;
 	size_t n = cli->inv->n_hosts, total = 0;
@@ -145,16 +145,15 @@ static int run_stage(struct change *c, int stage, struct mp_err *err)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct mp_host_state *s = &cli->world.hosts[i];
+		bool mine = s->selected && s->reached && (only < 0 || i == (size_t)only);
 
-		c->steps[i] = s->selected && s->reached
-				      ? make_steps(&cli->world, &cli->inv->hosts[i], stage)
-				      : NULL;
+		c->steps[i] = mine ? make_steps(&cli->world, &cli->inv->hosts[i], stage) : NULL;
 		mask[i] = c->steps[i] != NULL;
 		total += mask[i];
 	}
 	if (total == 0)
 		return 0;
-	mp_progress_begin(&progress, cli, stage == 0 ? "apply" : "apply, what peers need");
+	mp_progress_begin(&progress, cli, stage == 0 ? "apply" : "apply, second stage");
 	cli->fleet.on_done = mp_progress_host;
 	cli->fleet.on_done_arg = &progress;
 	rc = mp_fleet_run(&cli->fleet, mask, talk, c, errs, err);
@@ -162,6 +161,47 @@ static int run_stage(struct change *c, int stage, struct mp_err *err)
 	enter_losses(c, errs, mask);
 	for (size_t i = 0; i < n; i++)
 		json_decref(c->steps[i]);
+	return rc;
+}
+
+static int talk_key(struct mp_session *s, const struct mp_host *h, mp_ms deadline, void *arg,
+		    struct mp_err *err)
+{
+	struct change *c = arg;
+	const struct mp_profile *p = c->cli->profile;
+	json_t *body = json_pack("{s:o,s:s}", "users", mp_ssh_users(&c->cli->world), "type",
+				 mp_profile_str(p, "ssh", "key_type"));
+	json_t *reply = NULL;
+
+	if (mp_session_call(s, "ssh-key-read", body, deadline, NULL, NULL, &reply, err) < 0)
+		return -1;
+	json_object_set_new(c->cli->world.hosts[h->index].facts, MP_SSH_SHARED_FACT, reply);
+	return 0;
+}
+
+/*
+ * Stage 0. With shared keys the owner of the pair goes first, and the others get it from memory
+ * here; it is dropped as soon as they have it.
+ */
+static int run_first_stage(struct change *c, struct mp_err *err)
+{
+	struct mp_cli *cli = c->cli;
+	ssize_t owner = mp_ssh_shared_owner(&cli->world);
+	mp_auto_free bool *mask = mp_xcalloc(cli->inv->n_hosts, sizeof(*mask));
+	mp_auto_free struct mp_err *errs = mp_xcalloc(cli->inv->n_hosts, sizeof(*errs));
+	int rc;
+
+	if (owner < 0)
+		return run_stage(c, 0, -1, err);
+	if (run_stage(c, 0, owner, err) < 0)
+		return -1;
+	mask[owner] = true;
+	cli->fleet.on_done = NULL;
+	if (mp_fleet_run(&cli->fleet, mask, talk_key, c, errs, err) < 0)
+		return -1;
+	enter_losses(c, errs, mask);
+	rc = run_stage(c, 0, -1, err);
+	json_object_del(cli->world.hosts[owner].facts, MP_SSH_SHARED_FACT);
 	return rc;
 }
 
@@ -174,9 +214,8 @@ int mp_cli_change(struct mp_cli *cli, struct mp_err *err)
 		.cli = cli, .steps = steps, .changed = changed, .lock = PTHREAD_MUTEX_INITIALIZER
 	};
 
-	for (int stage = 0; stage < N_STAGES; stage++)
-		if (run_stage(&c, stage, err) < 0)
-			return -1;
+	if (run_first_stage(&c, err) < 0 || run_stage(&c, 1, -1, err) < 0)
+		return -1;
 	for (size_t i = 0; i < n; i++)
 		n_changed += changed[i];
 	/* Nothing changed: the first look was the closing one. */
