@@ -21,7 +21,8 @@
 
 #define ID "verify"
 #define PREFIX "migprep-verify-"
-#define CALL_MS 15000 /* one look, or one guest started */
+#define CALL_MS 15000     /* one look, or one guest started */
+#define SAY_EVERY_MS 5000 /* progress of one move */
 
 struct job {
 	const struct mp_verify_env *env;
@@ -292,7 +293,7 @@ static void on_progress(const struct mp_virt_stats *st, mp_ms elapsed, void *arg
 	const char *s = host_at(j, m->source)->name, *t = host_at(j, m->target)->name;
 	mp_ms now = mp_now();
 
-	if (now - j->said < 1000)
+	if (now - j->said < SAY_EVERY_MS)
 		return;
 	j->said = now;
 	if (elapsed > j->opts->move_timeout_ms)
@@ -324,6 +325,7 @@ static void enter(struct job *j, const struct moving *m, const struct mp_judgeme
 	size_t source = j->ring.hosts[m->source], target = j->ring.hosts[m->target];
 	struct mp_move *move = mp_run_add_move(j->run);
 	bool ok = strcmp(judged->outcome, "ok") == 0;
+	bool stopped = call && call->end == MP_ENGINE_CANCELLED;
 
 	move->source = source;
 	move->target = target;
@@ -342,8 +344,10 @@ static void enter(struct job *j, const struct moving *m, const struct mp_judgeme
 		move->transferred_bytes = call->stats.transferred_bytes;
 	}
 	mp_findings_add(&j->run->findings, ID, MP_SCOPE_PAIR, (ssize_t)source, (ssize_t)target,
-			ok ? MP_OK : MP_FAIL, judged->remedy, "%s",
-			judged->reason ? judged->reason : "");
+			ok        ? MP_OK
+			: stopped ? MP_SKIP
+				  : MP_FAIL,
+			judged->remedy, "%s", judged->reason ? judged->reason : "");
 	if (ok)
 		say(j, "%s -> %s: ok, %lld ms, downtime %lld ms", host_at(j, m->source)->name,
 		    host_at(j, m->target)->name, move->total_ms, move->downtime_ms);
