@@ -485,6 +485,94 @@ static void test_cases(void **state)
 	globfree(&g);
 }
 
+/* A file like the stock one of Nova: 8,900 lines, nearly all comments, and secrets of others in it.
+ */
+static char *stock_conf(void)
+{
+	static const char *const sections[] = { "DEFAULT", "api", "libvirt", "vnc", "workarounds" };
+	struct mp_buf b;
+
+	mp_buf_init(&b, 0);
+	for (size_t s = 0; s < MP_N_ELEMS(sections); s++) {
+		mp_buf_printf(&b, "[%s]\n\n#\n# From nova.conf\n#\n\n", sections[s]);
+		for (int i = 0; i < 220; i++)
+			mp_buf_printf(
+				&b,
+				"#\n# Option %d of many; see \xc2\xa7 %d (string value)\n"
+				"#  Possible values:\n# * a: b = c\n#option_%d = <None>\n\n\n\t\n",
+				i, i, i);
+		if (s == 0)
+			mp_buf_puts(&b, "#instances_path=$state_path/instances\n"
+					"transport_url = rabbit://u:p@h\nmulti = a\nmulti = b\n");
+		if (s == 2)
+			mp_buf_puts(&b, "#live_migration_scheme = <None>\nvirt_type=kvm\n");
+		if (s == 3)
+			mp_buf_puts(&b,
+				    "#server_listen = 127.0.0.1\n  \nserver_listen = 127.0.0.1 \n");
+	}
+	return mp_buf_take(&b);
+}
+
+/* Line by line: what is new must be ours, and what is gone as well. */
+static void check_stock(const char *before, const char *after)
+{
+	static const char *const ours[] = { "instances_path = /var/lib/nova/instances\n",
+					    "live_migration_scheme = ssh\n",
+					    "live_migration_inbound_addr = 10.0.0.1\n",
+					    "server_listen = 0.0.0.0 \n" };
+	static const char gone[] = "server_listen = 127.0.0.1 \n";
+	size_t n_ours = 0;
+
+	while (*after) {
+		size_t n = strcspn(after, "\n") + 1;
+		bool found = false;
+
+		if (strncmp(before, after, n) == 0) {
+			before += n;
+			after += n;
+			continue;
+		}
+		for (size_t i = 0; i < MP_N_ELEMS(ours); i++)
+			found = found || (strlen(ours[i]) == n && strncmp(after, ours[i], n) == 0);
+		if (!found)
+			fail_msg("not ours: %.*s", (int)n, after);
+		n_ours++;
+		after += n;
+		if (strncmp(before, gone, strlen(gone)) == 0)
+			before += strlen(gone);
+	}
+	assert_string_equal(before, "");
+	assert_int_equal(n_ours, MP_N_ELEMS(ours));
+}
+
+static void test_stock_nova_conf(void **state)
+{
+	struct trial t = { .name = "stock nova.conf", .r = mp_resource_find("nova-conf") };
+	mp_auto_free char *before = stock_conf(), *path = NULL, *after = NULL, *fact = NULL;
+	mp_auto_diff struct mp_diff d;
+
+	(void)state;
+	t.parts = mp_xcalloc(1, sizeof(*t.parts));
+	t.parts[t.n_parts++] =
+		(struct part){ mp_xstrdup("file"), mp_xstrdup("0640 0 64060 /etc/nova/nova.conf"),
+			       mp_xstrdup(before) };
+	make_root(&t);
+	make_world(&t);
+	assert_int_equal(mp_sys_open(t.root, &t.sys, NULL), 0);
+	look(&t, &d);
+	assert_int_equal(d.status, MP_DRIFT);
+	apply(&t);
+	path = inside(&t, "/etc/nova/nova.conf");
+	after = slurp(path);
+	check_stock(before, after);
+	mp_diff_fini(&d);
+	look(&t, &d);
+	assert_int_equal(d.status, MP_OK);
+	fact = json_dumps(t.fact, 0);
+	assert_null(strstr(fact, "rabbit"));
+	trial_fini(&t);
+}
+
 static bool has_cases(const char *id)
 {
 	const char *dir = getenv("SRCDIR");
@@ -580,8 +668,9 @@ int main(void)
 {
 	struct CMUnitTest tests[64] = { cmocka_unit_test(test_descriptors),
 					cmocka_unit_test(test_common_answers),
-					cmocka_unit_test(test_none_is_forgotten) };
-	size_t n = 3;
+					cmocka_unit_test(test_none_is_forgotten),
+					cmocka_unit_test(test_stock_nova_conf) };
+	size_t n = 4;
 
 	for (size_t i = 0; mp_resources[i] && n < MP_N_ELEMS(tests); i++)
 		if (has_cases(mp_resources[i]->id))
