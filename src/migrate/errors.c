@@ -91,6 +91,9 @@ static const struct row rows[] = {
 	{ 0, 0, "Lost connection to destination host", NULL, false,
 	  "{T}, its libvirt or the network went away during the move",
 	  "See the journal of libvirt on {T}, and the network between {S} and {T}" },
+	{ 0, 0, "could not proxy traffic", NULL, false,
+	  "the libvirt that migprep talks to on {S} went away during the move",
+	  "See the journal of libvirt on {S}" },
 	{ 1, 7, "client socket is closed", NULL, false,
 	  "the connection of one libvirt to the other broke during the move",
 	  "See the journal of libvirt on {T}, and the network between {S} and {T}" },
@@ -98,8 +101,10 @@ static const struct row rows[] = {
 	  "See /var/log/libvirt/qemu on {T}" },
 	/* About half of the failures of a destination look like this. */
 	{ 0, 0, "End of file while reading data: : Input/output error", NULL, false,
-	  "the other end closed the connection without a reason",
-	  "See the journals of sshd and libvirt on {T}" },
+	  "libvirt lost the cause: {T} closed the connection; a closed migration port looks like "
+	  "this, "
+	  "too",
+	  "Try the ports with migprep mesh, and see the journals of sshd and libvirt on {T}" },
 };
 
 /* A template with the host names filled in. */

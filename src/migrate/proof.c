@@ -94,38 +94,42 @@ static char *whereabouts(const struct mp_proof *p)
 	return mp_xstrdup("the guest is gone from both hosts");
 }
 
+/* virErrorNumber VIR_ERR_OPERATION_ABORTED: our own request, told back to us. */
+#define ABORTED_AS_ASKED 78
+
+static void judge_timeout(const struct mp_proof *p, const char *said,
+			  const struct mp_virt_cause *cause, const char *where,
+			  struct mp_judgement *j)
+{
+	mp_auto_free char *remedy =
+		mp_xasprintf("Look that the migration ports of %s are open for %s (migprep mesh) "
+			     "and how fast the link is, or raise verify.timeout_s",
+			     p->target, p->source);
+	bool more = p->call->err.code != ABORTED_AS_ASKED;
+
+	verdict(j, "aborted", cause->remedy ? cause->remedy : remedy,
+		"not finished after %lld s and aborted; %s%s%s", p->timeout_ms / 1000,
+		more ? said : "", more ? "; " : "", where);
+}
+
 static void judge_failed_call(const struct mp_proof *p, struct mp_judgement *j)
 {
 	mp_auto_free char *where = whereabouts(p);
-	mp_auto_free char *remedy = NULL;
-	mp_auto_free char *reason = NULL;
+	mp_auto_free char *see = mp_xasprintf("See the journal of libvirt and "
+					      "/var/log/libvirt/qemu/%s.log on %s and %s",
+					      p->name, p->source, p->target);
+	mp_auto_free char *said = NULL;
 	struct mp_virt_cause cause;
 
-	switch (p->call->end) {
-	case MP_ENGINE_CANCELLED:
-		verdict(j, "aborted", NULL, "stopped by the operator; %s", where);
-		return;
-	case MP_ENGINE_TIMEOUT:
-		remedy = mp_xasprintf(
-			"Look that the migration ports of %s are open for %s (migprep mesh) "
-			"and how fast the link is, or raise verify.timeout_s",
-			p->target, p->source);
-		verdict(j, "aborted", remedy, "not finished after %lld s and aborted; %s",
-			p->timeout_ms / 1000, where);
-		return;
-	case MP_ENGINE_FAILED:
-	case MP_ENGINE_DONE:
-		break;
-	}
 	mp_virt_explain(&p->call->err, p->source, p->target, &cause);
-	reason = mp_virt_reason("libvirt", &p->call->err, &cause);
-	if (!cause.remedy)
-		remedy = mp_xasprintf(
-			"See the journal of libvirt and /var/log/libvirt/qemu/%s.log on "
-			"%s and %s",
-			p->name, p->source, p->target);
-	verdict(j, cause.before_start && is_here(&p->on_source) ? "refused" : "failed",
-		cause.remedy ? cause.remedy : remedy, "%s; %s", reason, where);
+	said = mp_virt_reason("libvirt", &p->call->err, &cause);
+	if (p->call->end == MP_ENGINE_CANCELLED)
+		verdict(j, "aborted", NULL, "stopped by the operator; %s", where);
+	else if (p->call->end == MP_ENGINE_TIMEOUT)
+		judge_timeout(p, said, &cause, where, j);
+	else
+		verdict(j, cause.before_start && is_here(&p->on_source) ? "refused" : "failed",
+			cause.remedy ? cause.remedy : see, "%s; %s", said, where);
 	mp_virt_cause_fini(&cause);
 }
 

@@ -610,6 +610,12 @@ static const struct mp_virt_ops libvirt_ops = {
 /* libvirt has one event loop for a process, and forbids to register it again. */
 static void init_once(void)
 {
+	struct sigaction now;
+
+	/* libvirt writes to a broken connection before it notices; the default would end migprep.
+	 */
+	if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+		signal(SIGPIPE, SIG_IGN);
 	virInitialize();
 	virSetErrorFunc(NULL, silent);
 	virEventRegisterDefaultImpl();

@@ -352,8 +352,13 @@ static const struct {
 	  "credentials "
 	  "/etc/pki/qemu/ca-cert.pem: No such file or directory",
 	  "certificates", "/etc/pki/qemu", true },
-	{ 38, 7, "End of file while reading data: : Input/output error", "without a reason", "on b",
+	{ 38, 7, "End of file while reading data: : Input/output error", "b closed", "on b",
 	  false },
+	{ 38, 7,
+	  "End of file while reading data: virt-ssh-helper: could not proxy traffic: End of file "
+	  "while "
+	  "reading data: Input/output error: Input/output error",
+	  "on a went away", "on a", false },
 	{ 1, 7, "internal error: client socket is closed", "broke", "between a and b", false },
 	{ 1, 10, "internal error: something nobody has met", NULL, NULL, false },
 };
@@ -443,6 +448,10 @@ static const struct seen_case seen_cases[] = {
 	  "failed", "gone from both" },
 	{ "timed out", MP_ENGINE_TIMEOUT, "canceled by client", "running (reason 1)", "", -1, -1,
 	  NULL, "aborted", "not finished after 7 s" },
+	{ "timed out while connecting", MP_ENGINE_TIMEOUT,
+	  "unable to connect to server at 'b:49152': Connection timed out", "running (reason 1)",
+	  "", -1, -1, NULL, "aborted",
+	  "aborted; libvirt: unable to connect to server at 'b:49152'" },
 	{ "cancelled", MP_ENGINE_CANCELLED, "canceled by client", "running (reason 1)", "", -1, -1,
 	  NULL, "aborted", "by the operator" },
 };
@@ -477,7 +486,7 @@ static void check_seen(const struct seen_case *c)
 	struct mp_judgement j;
 
 	if (c->error) {
-		call.err.code = 1;
+		call.err.code = strcmp(c->error, "canceled by client") == 0 ? 78 : 1;
 		snprintf(call.err.text, sizeof(call.err.text), "%s", c->error);
 	}
 	see(c->source, &p.on_source);
@@ -1060,6 +1069,7 @@ static void test_verify_cancelled(void **state)
 	assert_int_equal(t.err.code, MP_E_CANCELLED);
 	assert_int_equal(t.run.n_moves, 1);
 	check_move(&t, 0, 0, 1, "aborted", "by the operator");
+	assert_int_equal(t.run.findings.v[0].status, MP_SKIP);
 	done(&t);
 }
 
