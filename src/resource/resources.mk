@@ -11,6 +11,7 @@ RESOURCE_SOURCES = \
 	src/resource/idmapd-conf.c \
 	src/resource/qemu-conf.c \
 	src/resource/reserved-ports.c \
+	src/resource/migration-ports.c \
 	src/resource/selinux-contexts.c \
 	src/resource/libvirt-restart.c
 # What resources share.
@@ -18,6 +19,8 @@ RESOURCE_SHARED = \
 	src/resource/edit-ini.c \
 	src/resource/edit-lines.c \
 	src/resource/port-set.c \
+	src/resource/ports-boot.c \
+	src/resource/ports-kernel.c \
 	src/resource/want.c \
 	src/resource/ssh-pair.c \
 	src/resource/ssh-user.c
