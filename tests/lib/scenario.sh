@@ -84,7 +84,7 @@ sanitizers_silent() {
 	text=$(find "$WORK" -name 'sanitizer.*' -exec cat {} +)
 	for ((i = 1; i <= lab_size; i++)); do
 		# A host whose plug was pulled cannot be asked.
-		if lab status | grep -q "^compute$i .* up"; then
+		if grep -q "^compute$i .* up" <<<"$(lab status)"; then
 			text+=$(on "compute$i" find /var/log/sanitizer -type f -exec cat {} +)
 		fi
 	done
