@@ -45,12 +45,20 @@ static int claim_channel(int *in, int *out, struct mp_err *err)
 	return 0;
 }
 
+static void do_nothing(int sig)
+{
+	(void)sig;
+}
+
 static void set_surroundings(void)
 {
+	const struct sigaction nothing = { .sa_handler = do_nothing, .sa_flags = SA_RESTART };
 	const struct rlimit none = { 0, 0 };
 
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN); /* the end of the connection is seen as the end of input */
+	/* Unlike SIG_IGN, a handler is not inherited by what is run. The end of input tells the
+	 * rest. */
+	sigaction(SIGPIPE, &nothing, NULL);
+	sigaction(SIGHUP, &nothing, NULL);
 	/* Keys pass through this memory. */
 	setrlimit(RLIMIT_CORE, &none);
 	umask(022);
