@@ -564,6 +564,39 @@ static void test_boot_disabled(void **state)
 	assert_true(net_sh("rm -r /run/systemd"));
 }
 
+/* Without nft(8), in our mount namespace, the kernel is still changed, and the rest is said. */
+static void test_no_nft(void **state)
+{
+	struct fix *f = need(state);
+	mp_auto_free char *nft = output("command -v nft"), *config = NULL;
+
+	nft[strcspn(nft, "\n")] = '\0';
+	fresh(f, drop_config);
+	assert_int_equal(mount("/dev/null", nft, NULL, MS_BIND, NULL), 0);
+	expect(f, MP_DRIFT, "policy drop");
+	apply(f);
+	expect(f, MP_WARN, "the rules are gone after a reboot: nft cannot be run");
+	assert_int_equal(umount(nft), 0);
+	expect_net(f, "10.9.0.2", "AAA");
+	config = get_file(CONFIG);
+	assert_string_equal(config, drop_config);
+	expect(f, MP_DRIFT, NULL); /* now the file can follow */
+}
+
+static void test_old_iptables(void **state)
+{
+	struct fix *f = need(state);
+
+	if (!net_sh("command -v iptables-legacy >/dev/null && iptables-legacy -A INPUT -p udp -j "
+		    "DROP "
+		    "2>/dev/null")) {
+		print_message("# skipped: needs iptables-legacy and its kernel modules\n");
+		skip();
+	}
+	fresh(f, "flush ruleset\n");
+	expect(f, MP_WARN, "rules of the old iptables are loaded");
+}
+
 static void test_journal(void **state)
 {
 	struct fix *f = need(state);
@@ -628,7 +661,9 @@ int main(void)
 		cmocka_unit_test(test_early_drop),
 		cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_boot_disabled),
+		cmocka_unit_test(test_no_nft),
 		cmocka_unit_test(test_journal),
+		cmocka_unit_test(test_old_iptables), /* last: its tables stay */
 	};
 
 	return cmocka_run_group_tests_name("migration-ports", tests, setup, teardown);
