@@ -4,7 +4,7 @@
 #define MP_MIGRATE_URI_H
 
 #include "model/profile.h"
-#include "transport/transport.h"
+#include "fleet/fleet.h"
 
 /*
  * The shell lines that libvirt runs in place of ssh: they note its process id in pidfile, leave the

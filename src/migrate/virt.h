@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "base/str.h"
-#include "transport/transport.h"
+#include "fleet/fleet.h"
 
 /* What libvirt said, raw: virError's code, domain and message. code 0: no error. */
 struct mp_virt_err {
