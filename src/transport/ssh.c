@@ -194,20 +194,29 @@ static ssize_t lost(struct ssh_stream *s, int rc, struct mp_err *err)
 			  what && *what ? what : "no reason given", rc);
 }
 
-/* Takes what is there: >0 bytes, 0 end of stream, LIBSSH2_ERROR_EAGAIN nothing yet, other codes
- * lost. */
+/*
+ * Takes what is there: >0 bytes, 0 end of stream, LIBSSH2_ERROR_EAGAIN nothing yet, other codes
+ * lost. Each call of libssh2 may take packets for the other stream from the socket, too; whoever
+ * then waits for the socket waits for what has come already.
+ */
 static ssize_t read_some(struct ssh_stream *s, void *buf, size_t size)
 {
+	unsigned long queued;
 	char text[1024];
 	ssize_t n, e;
 
-	n = libssh2_channel_read(s->channel, buf, size);
-	/* Unread standard error would use up the window, and hide the end of the stream. */
-	while ((e = libssh2_channel_read_stderr(s->channel, text, sizeof(text))) > 0)
-		mp_errtext_add(&s->errtext, text, (size_t)e);
-	if (n == 0 || n == LIBSSH2_ERROR_EAGAIN)
-		return libssh2_channel_eof(s->channel) == 1 ? 0 : LIBSSH2_ERROR_EAGAIN;
-	return n;
+	do {
+		n = libssh2_channel_read(s->channel, buf, size);
+		/* Unread standard error would use up the window, and hide the end of the stream. */
+		while ((e = libssh2_channel_read_stderr(s->channel, text, sizeof(text))) > 0)
+			mp_errtext_add(&s->errtext, text, (size_t)e);
+		if (n != 0 && n != LIBSSH2_ERROR_EAGAIN)
+			return n;
+		if (libssh2_channel_eof(s->channel) == 1)
+			return 0;
+		libssh2_channel_window_read_ex(s->channel, &queued, NULL);
+	} while (queued);
+	return LIBSSH2_ERROR_EAGAIN;
 }
 
 static ssize_t ssh_read(struct mp_stream *base, void *buf, size_t size, mp_ms deadline,
@@ -252,7 +261,13 @@ static int read_ahead(struct ssh_stream *s, struct mp_err *err)
 		return mp_err_set(err, MP_E_GONE, "the other end went away");
 	if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
 		return (int)lost(s, (int)n, err);
-	return n > 0 ? 0 : mp_ssh_wait(&s->link, err);
+	if (n > 0)
+		return 0;
+	/* The read may have taken the packet that opens the window again. */
+	if (libssh2_channel_window_write(s->channel) &&
+	    !(libssh2_session_block_directions(s->link.session) & LIBSSH2_SESSION_BLOCK_OUTBOUND))
+		return 0;
+	return mp_ssh_wait(&s->link, err);
 }
 
 static int ssh_write(struct mp_stream *base, const void *buf, size_t size, mp_ms deadline,

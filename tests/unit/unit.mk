@@ -3,6 +3,7 @@ UNIT_TESTS = \
 	tests/unit/test_wire \
 	tests/unit/test_known_hosts \
 	tests/unit/test_transport \
+	tests/unit/test_ssh_races \
 	tests/unit/test_fleet \
 	tests/unit/test_host \
 	tests/unit/test_edit \
@@ -26,6 +27,7 @@ UNIT_TESTS = \
 
 tests_unit_test_known_hosts_SOURCES = tests/unit/test_known_hosts.c tests/unit/sshd.c
 tests_unit_test_transport_SOURCES = tests/unit/test_transport.c tests/unit/sshd.c
+tests_unit_test_ssh_races_SOURCES = tests/unit/test_ssh_races.c tests/unit/sshd.c
 tests_unit_test_fleet_SOURCES = tests/unit/test_fleet.c tests/unit/sshd.c
 tests_unit_test_nft_SOURCES = tests/unit/test_nft.c tests/unit/nft-net.c tests/unit/nft-net.h
 tests_unit_test_migration_ports_SOURCES = tests/unit/test_migration_ports.c tests/unit/nft-net.c \
