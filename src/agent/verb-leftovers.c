@@ -5,7 +5,7 @@
  * keeps for a guest that runs. Its log is meant to stay.
  */
 #include "config.h"
-#include "agent/agent.h"
+#include "agent/leftovers.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/agent.h"
 #include "base/alloc.h"
 #include "base/str.h"
 #include "model/world.h"
@@ -23,10 +24,12 @@ extern const struct mp_verb mp_verb_leftovers;
 #define MAX_FOUND 64      /* of each kind */
 #define MAX_DEPTH 5       /* of /run/libvirt/qemu and /var/lib/libvirt/qemu; 3 in libvirt 9 */
 #define MAX_CMDLINE 32768 /* QEMU's is 2 to 8 KiB; name and UUID stand in its beginning */
-#define SHORT_NAME 20 /* libvirt cuts names to this in its directories (virDomainDefGetShortName)  \
-		       */
+#define SHORT_NAME                                                                                 \
+	20 /* libvirt cuts names to this in its directories (virDomainDefGetShortName)             \
+	    */
 
 struct search {
+	const char *root; /* "" or a directory that plays one */
 	const char *name, *uuid;
 	json_t *processes, *files;
 };
@@ -48,7 +51,7 @@ static bool names_guest(const char *arg, const char *name)
 
 static void look_at_process(const struct search *s, long pid)
 {
-	mp_auto_free char *path = mp_xasprintf("/proc/%ld/cmdline", pid);
+	mp_auto_free char *path = mp_xasprintf("%s/proc/%ld/cmdline", s->root, pid);
 	mp_auto_free char *text = mp_xmalloc(MAX_CMDLINE);
 	mp_auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, MAX_CMDLINE - 1);
@@ -68,11 +71,12 @@ static void look_at_process(const struct search *s, long pid)
 
 static int look_at_processes(const struct search *s, struct mp_err *err)
 {
-	DIR *dir = opendir("/proc");
+	mp_auto_free char *path = mp_xasprintf("%s/proc", s->root);
+	DIR *dir = opendir(path);
 	const struct dirent *e;
 
 	if (!dir)
-		return mp_err_sys(err, errno, "open /proc");
+		return mp_err_sys(err, errno, "open %s", path);
 	while ((e = readdir(dir)) && json_array_size(s->processes) < MAX_FOUND) {
 		long pid;
 
@@ -102,16 +106,18 @@ static bool belongs(const struct search *s, const char *file)
 	       (rest[1 + cut] == '\0' || rest[1 + cut] == '.');
 }
 
+/* path is inside the root, as it is reported. */
 static int look_below(const struct search *s, const char *path, int depth, struct mp_err *err)
 {
-	DIR *dir = opendir(path);
+	mp_auto_free char *real = mp_xasprintf("%s%s", s->root, path);
+	DIR *dir = opendir(real);
 	const struct dirent *e;
 	int r = 0;
 
-	if (!dir) /* it may vanish while we look; libvirt may not be here at all */
-		return errno == ENOENT || errno == ENOTDIR
-			       ? 0
-			       : mp_err_sys(err, errno, "open %s", path);
+	if (!dir && (errno == ENOENT || errno == ENOTDIR))
+		return 0; /* gone while we looked, or libvirt is not here at all */
+	if (!dir)
+		return mp_err_sys(err, errno, "open %s", real);
 	while (r == 0 && (e = readdir(dir)) && json_array_size(s->files) < MAX_FOUND) {
 		mp_auto_free char *file = mp_xasprintf("%s/%s", path, e->d_name);
 
@@ -126,14 +132,13 @@ static int look_below(const struct search *s, const char *path, int depth, struc
 	return r;
 }
 
-static int run(struct mp_agent *a, const json_t *body, json_t **ret, struct mp_err *err)
+int mp_leftovers_look(const char *root, const char *name, const char *uuid, json_t **ret,
+		      struct mp_err *err)
 {
-	struct search s = { .name = mp_json_str(body, "name", ""),
-			    .uuid = mp_json_str(body, "uuid", "") };
+	struct search s = { .root = strcmp(root, "/") == 0 ? "" : root,
+			    .name = name,
+			    .uuid = uuid };
 
-	(void)a;
-	if (!*s.name || strlen(s.uuid) != 36)
-		return mp_err_set(err, MP_E_PROTO, "leftovers needs the name and UUID of a guest");
 	s.processes = json_array();
 	s.files = json_array();
 	if (look_at_processes(&s, err) < 0 || look_below(&s, "/run/libvirt/qemu", 0, err) < 0 ||
@@ -144,6 +149,15 @@ static int run(struct mp_agent *a, const json_t *body, json_t **ret, struct mp_e
 	}
 	*ret = json_pack("{s:o, s:o}", "processes", s.processes, "files", s.files);
 	return 0;
+}
+
+static int run(struct mp_agent *a, const json_t *body, json_t **ret, struct mp_err *err)
+{
+	const char *name = mp_json_str(body, "name", ""), *uuid = mp_json_str(body, "uuid", "");
+
+	if (!*name || strlen(uuid) != 36)
+		return mp_err_set(err, MP_E_PROTO, "leftovers needs the name and UUID of a guest");
+	return mp_leftovers_look(mp_agent_root(a), name, uuid, ret, err);
 }
 
 const struct mp_verb mp_verb_leftovers = {

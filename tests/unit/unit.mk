@@ -18,6 +18,8 @@ UNIT_TESTS = \
 	tests/unit/test_man \
 	tests/unit/test_mesh \
 	tests/unit/test_migrate \
+	tests/unit/test_verify \
+	tests/unit/test_libvirt \
 	tests/unit/test_check_vectors \
 	tests/unit/test_ssh_text \
 	tests/unit/test_ssh_resources \
