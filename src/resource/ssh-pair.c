@@ -126,9 +126,7 @@ static int add_pair(struct mp_sys *sys, const struct mp_user *u, size_t kind, co
 			  "bits", pub.bits, "fingerprint", pub.fingerprint, "line", key, "public",
 			  public);
 	if (st->st_uid != u->uid || (st->st_mode & 077)) {
-		mp_auto_free char *attr =
-			mp_xasprintf("mode %04o, owner uid %u", (unsigned)st->st_mode & 07777,
-				     (unsigned)st->st_uid);
+		mp_auto_free char *attr = mp_ssh_attr_text(u, st);
 
 		json_object_set_new(entry, "attr", json_string(attr));
 	}
@@ -189,9 +187,7 @@ static int look_dirs(struct mp_sys *sys, const struct mp_user *u, json_t *fact, 
 	if (mp_sys_stat(sys, dir, &exists, &st, err) < 0)
 		return -1;
 	if (exists && ((st.st_mode & 07777) != 0700 || st.st_uid != u->uid)) {
-		mp_auto_free char *attr =
-			mp_xasprintf("mode %04o, owner uid %u", (unsigned)st.st_mode & 07777,
-				     (unsigned)st.st_uid);
+		mp_auto_free char *attr = mp_ssh_attr_text(u, &st);
 
 		json_object_set_new(fact, "dir", json_string(attr));
 	}
@@ -269,23 +265,22 @@ static int keygen(struct mp_sys *sys, const char *type, const char *comment, str
 	return rc;
 }
 
-static int install_generated(struct mp_sys *sys, const struct mp_user *u, const char *type,
-			     struct mp_err *err)
+static int take_generated(struct mp_sys *sys, const char *type, char **ret_key, char **ret_pub,
+			  struct mp_err *err)
 {
-	mp_auto_free char *file = mp_xasprintf("id_%s", type), *pub = NULL;
-	auto_wipe char *key = NULL;
-
-	if (mp_sys_read(sys, KEYGEN_DIR "/key", &key, NULL, NULL, err) < 0 ||
-	    mp_sys_read(sys, KEYGEN_DIR "/key.pub", &pub, NULL, NULL, err) < 0)
+	if (mp_sys_read(sys, KEYGEN_DIR "/key", ret_key, NULL, NULL, err) < 0 ||
+	    mp_sys_read(sys, KEYGEN_DIR "/key.pub", ret_pub, NULL, NULL, err) < 0)
 		return -1;
-	if (!key || !pub)
+	if (!*ret_key || !*ret_pub)
 		return mp_err_set(err, MP_E_SYS, "ssh-keygen -t %s made no key pair", type);
-	return mp_ssh_pair_install(sys, u, file, key, pub, err);
+	return 0;
 }
 
 int mp_ssh_pair_generate(struct mp_sys *sys, const struct mp_user *u, const char *type,
 			 const char *comment, struct mp_err *err)
 {
+	mp_auto_free char *file = mp_xasprintf("id_%s", type), *pub = NULL;
+	auto_wipe char *key = NULL;
 	int rc;
 
 	/* What an earlier, killed run may have left is never used. */
@@ -293,9 +288,9 @@ int mp_ssh_pair_generate(struct mp_sys *sys, const struct mp_user *u, const char
 		return -1;
 	rc = keygen(sys, type, comment, err);
 	if (rc == 0)
-		rc = install_generated(sys, u, type, err);
-	if (rc == 0)
-		return clear_keygen_dir(sys, err);
-	clear_keygen_dir(sys, NULL);
-	return rc;
+		rc = take_generated(sys, type, &key, &pub, err);
+	/* Before the pair is installed: once it is, no later run would come here to clear up. */
+	if (clear_keygen_dir(sys, rc == 0 ? err : NULL) < 0 || rc < 0)
+		return -1;
+	return mp_ssh_pair_install(sys, u, file, key, pub, err);
 }
