@@ -16,8 +16,9 @@
 
 struct change {
 	struct mp_cli *cli;
-	json_t **steps;       /* by host index; NULL: nothing to do there */
-	bool *changed;        /* by host index: something was changed, in any stage */
+	json_t **steps; /* by host index; NULL: nothing to do there */
+	bool *changed;  /* by host index: something was changed, in any stage */
+	bool *lost;     /* by host index: the conversation broke off; left alone from then on */
 	pthread_mutex_t lock; /* guards run and world */
 };
 
@@ -129,7 +130,7 @@ static void enter_losses(struct change *c, const struct mp_err *errs, const bool
 		a->host = i;
 		a->resource = "host-reach";
 		a->err = errs[i];
-		c->changed[i] = true;
+		c->changed[i] = c->lost[i] = true;
 	}
 }
 
@@ -145,7 +146,8 @@ static int run_stage(struct change *c, int stage, ssize_t only, struct mp_err *e
 
 	for (size_t i = 0; i < n; i++) {
 		const struct mp_host_state *s = &cli->world.hosts[i];
-		bool mine = s->selected && s->reached && (only < 0 || i == (size_t)only);
+		bool mine =
+			s->selected && s->reached && !c->lost[i] && (only < 0 || i == (size_t)only);
 
 		c->steps[i] = mine ? make_steps(&cli->world, &cli->inv->hosts[i], stage) : NULL;
 		mask[i] = c->steps[i] != NULL;
@@ -210,9 +212,12 @@ int mp_cli_change(struct mp_cli *cli, struct mp_err *err)
 	size_t n = cli->inv->n_hosts, n_changed = 0;
 	mp_auto_free json_t **steps = mp_xcalloc(n, sizeof(json_t *));
 	mp_auto_free bool *changed = mp_xcalloc(n, sizeof(*changed));
-	struct change c = {
-		.cli = cli, .steps = steps, .changed = changed, .lock = PTHREAD_MUTEX_INITIALIZER
-	};
+	mp_auto_free bool *lost = mp_xcalloc(n, sizeof(*lost));
+	struct change c = { .cli = cli,
+			    .steps = steps,
+			    .changed = changed,
+			    .lost = lost,
+			    .lock = PTHREAD_MUTEX_INITIALIZER };
 
 	if (run_first_stage(&c, err) < 0 || run_stage(&c, 1, -1, err) < 0)
 		return -1;
