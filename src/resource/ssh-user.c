@@ -93,6 +93,16 @@ char *mp_ssh_path(const struct mp_user *u, const char *file)
 	return mp_xasprintf("%.*s/.ssh%s%s", (int)n, u->home, file ? "/" : "", file ? file : "");
 }
 
+char *mp_ssh_attr_text(const struct mp_user *u, const struct stat *st)
+{
+	unsigned mode = (unsigned)st->st_mode & 07777;
+
+	if (st->st_uid == u->uid || st->st_uid == 0)
+		return mp_xasprintf("mode %04o, owner %s", mode,
+				    st->st_uid == u->uid ? u->name : "root");
+	return mp_xasprintf("mode %04o, owner uid %u", mode, (unsigned)st->st_uid);
+}
+
 int mp_ssh_file_look(struct mp_sys *sys, const struct mp_user *u, const char *file, char **ret,
 		     json_t *fact, struct mp_err *err)
 {
@@ -111,8 +121,7 @@ int mp_ssh_file_look(struct mp_sys *sys, const struct mp_user *u, const char *fi
 	/* sshd (misc.c, safe_path) wants root or the user as owner and no writer beside. */
 	if (text && ((st.st_uid != u->uid && st.st_uid != 0) || (st.st_mode & 022) ||
 		     (st.st_uid != u->uid && !(st.st_mode & 04)))) {
-		attr = mp_xasprintf("mode %04o, owner uid %u", (unsigned)st.st_mode & 07777,
-				    (unsigned)st.st_uid);
+		attr = mp_ssh_attr_text(u, &st);
 		json_object_set_new(fact, "attr", json_string(attr));
 	}
 	*ret = mp_steal(&text);

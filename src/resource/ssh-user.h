@@ -14,6 +14,8 @@
 
 #include <jansson.h>
 
+#include <sys/stat.h>
+
 #include "host/host.h"
 #include "model/finding.h"
 #include "model/world.h"
@@ -41,9 +43,12 @@ int mp_ssh_user_get(struct mp_sys *sys, const char *name, struct mp_user *ret, s
 /* HOME/.ssh or HOME/.ssh/FILE (heap). */
 char *mp_ssh_path(const struct mp_user *u, const char *file);
 
+/* "mode 0666, owner nova" (heap), as it is told of a file or directory of the user. */
+char *mp_ssh_attr_text(const struct mp_user *u, const struct stat *st);
+
 /*
  * Reads a text file in ~/.ssh (NULL: absent) and says in fact what sshd's StrictModes or the user
- * would stumble over: "attr": "0666, owner 1001". Bytes that are no text are an error.
+ * would stumble over: "attr": "mode 0666, owner uid 1001". Bytes that are no text are an error.
  */
 int mp_ssh_file_look(struct mp_sys *sys, const struct mp_user *u, const char *file, char **ret,
 		     json_t *fact, struct mp_err *err);
