@@ -11,24 +11,24 @@
 static const char *reach_remedy(enum mp_code code)
 {
 	static const char *const remedies[] = {
-		[MP_E_DENIED] = "put the controller's public key into authorized_keys of the SSH "
+		[MP_E_DENIED] = "Put the controller's public key into authorized_keys of the SSH "
 				"user there, "
 				"or name the right ssh_user and ssh_key in the inventory",
-		[MP_E_HOSTKEY] = "compare the fingerprint with the host's own console; if it is "
+		[MP_E_HOSTKEY] = "Compare the fingerprint with the host's own console; if it is "
 				 "right, put the "
 				 "key into known_hosts, else find out who answers at that address",
-		[MP_E_REFUSED] = "start sshd on the host, or mend ssh_port in the inventory",
+		[MP_E_REFUSED] = "Start sshd on the host, or mend ssh_port in the inventory",
 		[MP_E_UNREACHABLE] =
-			"mend the address in the inventory, or the route or name to it",
-		[MP_E_TIMEOUT] = "look whether the host is up and a firewall lets SSH through; "
+			"Mend the address in the inventory, or the route or name to it",
+		[MP_E_TIMEOUT] = "Look whether the host is up and a firewall lets SSH through; "
 				 "a slow host needs --timeout",
-		[MP_E_GONE] = "look at the host's console and sshd log: the connection broke off",
-		[MP_E_UNSUPPORTED] = "set transport = openssh for this host in the inventory",
-		[MP_E_CANCELLED] = "run it again",
+		[MP_E_GONE] = "Look at the host's console and sshd log: the connection broke off",
+		[MP_E_UNSUPPORTED] = "Set transport = openssh for this host in the inventory",
+		[MP_E_CANCELLED] = "Run it again",
 	};
 	const char *r = (size_t)code < MP_N_ELEMS(remedies) ? remedies[code] : NULL;
 
-	return r ? r : "try by hand: ssh to the host as the SSH user of the inventory";
+	return r ? r : "Try by hand: ssh to the host as the SSH user of the inventory";
 }
 
 static void judge_reach(struct mp_cli *cli, const struct mp_host *h)

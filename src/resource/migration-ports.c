@@ -334,7 +334,7 @@ static void diff_boot(const json_t *fact, const char *config, struct mp_diff *re
 			ret, MP_WARN,
 			"Add the accept rule to whatever loads this host's rules at boot, or set "
 			"firewall.config in the profile to its file",
-			"the rules are gone after a reboot: %s", problem);
+			"the rules will be gone after the next reboot: %s", problem);
 		return;
 	}
 	if (strcmp(snippet, "current") != 0)

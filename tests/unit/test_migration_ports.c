@@ -575,7 +575,7 @@ static void test_no_nft(void **state)
 	assert_int_equal(mount("/dev/null", nft, NULL, MS_BIND, NULL), 0);
 	expect(f, MP_DRIFT, "policy drop");
 	apply(f);
-	expect(f, MP_WARN, "the rules are gone after a reboot: nft cannot be run");
+	expect(f, MP_WARN, "the rules will be gone after the next reboot: nft cannot be run");
 	assert_int_equal(umount(nft), 0);
 	expect_net(f, "10.9.0.2", "AAA");
 	config = get_file(CONFIG);
