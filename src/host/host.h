@@ -112,6 +112,7 @@ struct mp_run_opts {
 	mp_ms timeout_ms;  /* the whole process group is killed after it */
 	const char *const
 		*env; /* further NAME=VALUE, NULL-terminated, or NULL; PATH and LC_ALL=C are set */
+	bool outlive; /* the program goes on to its end when this process is killed */
 };
 
 /* Runs argv without a shell. -1 only when it could not be started; needs a real root. */

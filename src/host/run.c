@@ -31,7 +31,7 @@ extern char **environ;
 struct start {
 	const char *const *argv;
 	char **env;
-	bool switch_user;
+	bool switch_user, outlive;
 	struct mp_user user;
 	int in, out, errfd, fail; /* descriptors; fail carries errno when exec did not happen */
 };
@@ -86,13 +86,14 @@ __attribute__((noreturn)) static void child(struct start *s)
 		fail_child(s);
 	/* After the change of user, which clears it. A program does not outlive the agent that
 	 * waits. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!s->outlive)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(s->in, 0) < 0 || dup2(s->out, 1) < 0 || dup2(s->errfd, 2) < 0 ||
 	    dup3(s->fail, 3, O_CLOEXEC) < 0)
 		fail_child(s);
 	s->fail = 3;
 	close_range(4, ~0U, 0);
-	signal(SIGPIPE, SIG_DFL);
+	signal(SIGPIPE, s->outlive ? SIG_IGN : SIG_DFL);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	sigemptyset(&none);
@@ -307,7 +308,7 @@ static int run_start(struct start *s, mp_ms timeout_ms, struct mp_run_result *re
 int mp_sys_run(struct mp_sys *sys, const char *const *argv, const struct mp_run_opts *opts,
 	       struct mp_run_result *ret, struct mp_err *err)
 {
-	struct start s = { .argv = argv, .in = -1 };
+	struct start s = { .argv = argv, .outlive = opts->outlive, .in = -1 };
 	bool exists = true;
 	int r;
 

@@ -61,7 +61,8 @@ int mp_sys_service(struct mp_sys *sys, const char *name, const char *verb, struc
 		"systemctl", "--no-ask-password", verb, "--", name, NULL
 	};
 	const char *const by_script[] = { script, verb, NULL };
-	const struct mp_run_opts opts = { .timeout_ms = SERVICE_MS };
+	/* Killed between its stop and its start, a script would leave the service down. */
+	const struct mp_run_opts opts = { .timeout_ms = SERVICE_MS, .outlive = true };
 	struct mp_run_result res;
 	int r = 0;
 
