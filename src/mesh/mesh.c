@@ -199,3 +199,31 @@ int mp_mesh_run(const struct mp_fleet *fleet, struct mp_world *world, struct mp_
 	mp_mesh_fini(&m);
 	return rc;
 }
+
+int mp_mesh_try_port(const struct mp_fleet *fleet, const struct mp_world *world, size_t source,
+		     size_t target, struct mp_trial *ret, struct mp_err *err)
+{
+	struct mp_fleet quiet = *fleet;
+	struct mp_run run = { .world = world };
+	struct mp_mesh m;
+	int rc;
+
+	quiet.on_done = NULL;
+	mp_mesh_plan_port(world, &run, source, target, &m);
+	rc = run_phases(&quiet, &m, err);
+	if (rc == 0 && run.pairs[0].n_trials == 1) {
+		*ret = run.pairs[0].trials[0];
+		run.pairs[0].trials[0] = (struct mp_trial){ 0 };
+	} else if (rc == 0) {
+		const struct mp_err *why = m.listeners[target].err.code != MP_E_NONE
+						   ? &m.listeners[target].err
+						   : &m.rows[source].err;
+
+		rc = mp_err_set(err, why->code ? why->code : MP_E_PROTO,
+				"the port range could not be tried: %s",
+				why->code ? why->text : "no report came");
+	}
+	mp_mesh_fini(&m);
+	mp_run_fini(&run);
+	return rc;
+}

@@ -23,4 +23,11 @@ int mp_mesh_run(const struct mp_fleet *fleet, struct mp_world *world, struct mp_
 
 #define MP_MESH_FULL_PAIRS 10000 /* the pairs of 100 hosts: about 10 MiB of trials */
 
+/*
+ * One trial of the migration ports of target from source, both reached. 0: *ret holds it, ok or
+ * not; the caller releases it with mp_trial_fini(). -1: it could not be tried.
+ */
+int mp_mesh_try_port(const struct mp_fleet *fleet, const struct mp_world *world, size_t source,
+		     size_t target, struct mp_trial *ret, struct mp_err *err);
+
 #endif

@@ -55,7 +55,7 @@ static void plan_row(struct mp_mesh *m, size_t source)
 			add_pair(m, source, t);
 }
 
-void mp_mesh_plan(const struct mp_world *w, struct mp_run *run, struct mp_mesh *ret)
+static void mesh_init(const struct mp_world *w, struct mp_run *run, struct mp_mesh *ret)
 {
 	size_t n = w->inv->n_hosts;
 
@@ -69,6 +69,20 @@ void mp_mesh_plan(const struct mp_world *w, struct mp_run *run, struct mp_mesh *
 		.is_target = mp_xcalloc(n, sizeof(*ret->is_target)),
 	};
 	mp_profile_ports(w->profile, "firewall", "ports", &ret->from, &ret->to);
+}
+
+void mp_mesh_plan_port(const struct mp_world *w, struct mp_run *run, size_t source, size_t target,
+		       struct mp_mesh *ret)
+{
+	mesh_init(w, run, ret);
+	add_pair(ret, source, target);
+}
+
+void mp_mesh_plan(const struct mp_world *w, struct mp_run *run, struct mp_mesh *ret)
+{
+	size_t n = w->inv->n_hosts;
+
+	mesh_init(w, run, ret);
 	mp_strv_add(&ret->users, "root");
 	if (mp_profile_bool(w->profile, "nova", "manage") &&
 	    !mp_str_eq(mp_profile_str(w->profile, "nova", "user"), "root"))
@@ -241,20 +255,6 @@ static void take_port(struct mp_trial *t, const char *address, int port, const j
 	settle(t, mp_mesh_tcp_cause(from), from, mp_json_str(from, "text", ""));
 }
 
-static void drop_trials(struct mp_pair *p)
-{
-	for (size_t i = 0; i < p->n_trials; i++) {
-		free(p->trials[i].kind);
-		free(p->trials[i].user);
-		free(p->trials[i].target);
-		free(p->trials[i].cause);
-		free(p->trials[i].text);
-	}
-	free(p->trials);
-	p->trials = NULL;
-	p->n_trials = 0;
-}
-
 /* A pair in order of a large mesh keeps only that it is. */
 static void count_row(struct mp_mesh *m, struct mp_mesh_row *row, struct mp_pair *p)
 {
@@ -268,7 +268,7 @@ static void count_row(struct mp_mesh *m, struct mp_mesh_row *row, struct mp_pair
 		row->ports += t->ok && !t->user;
 	}
 	if (ok && m->n_pairs > MP_MESH_FULL_PAIRS)
-		drop_trials(p);
+		mp_pair_drop_trials(p);
 }
 
 void mp_mesh_take(struct mp_mesh *m, size_t source, const json_t *report)

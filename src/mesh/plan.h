@@ -44,6 +44,9 @@ struct mp_mesh {
 /* Enters every pair in run->pairs: those that cannot be tried with their reason, the others as not
  * tried yet. */
 void mp_mesh_plan(const struct mp_world *w, struct mp_run *run, struct mp_mesh *ret);
+/* The same for one pair (whose hosts were reached), and for its port alone. */
+void mp_mesh_plan_port(const struct mp_world *w, struct mp_run *run, size_t source, size_t target,
+		       struct mp_mesh *ret);
 void mp_mesh_fini(struct mp_mesh *m);
 
 /* How long a source may take with its peers. */

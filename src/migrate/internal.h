@@ -14,7 +14,10 @@ struct mp_verify_env {
 	 */
 	int (*leftovers)(void *arg, const struct mp_host *h, const char *name, const char *uuid,
 			 mp_ms deadline, json_t **ret, struct mp_err *err);
-	void *leftovers_arg;
+	/* One trial of the target's migration ports from the source, as mp_mesh_try_port(). */
+	int (*try_port)(void *arg, size_t source, size_t target, struct mp_trial *ret,
+			struct mp_err *err);
+	void *arg;                 /* of both */
 	const atomic_bool *cancel; /* NULL: never */
 	size_t forks;              /* connections opened at once */
 	mp_ms connect_ms;          /* one connection */

@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "mesh/mesh.h"
 #include "migrate/internal.h"
 
 /* A look at a host that has just answered, a new session included, takes a second. */
@@ -19,6 +20,11 @@
 #define GRACE_MS 150000
 #define POLL_MS 150
 #define OPENERS 16
+
+struct real {
+	const struct mp_fleet *fleet;
+	const struct mp_world *world;
+};
 
 static bool nothing_left(const json_t *leftovers)
 {
@@ -50,7 +56,7 @@ static int ask(struct mp_session *s, const char *name, const char *uuid, mp_ms d
 static int leftovers(void *arg, const struct mp_host *h, const char *name, const char *uuid,
 		     mp_ms deadline, json_t **ret, struct mp_err *err)
 {
-	const struct mp_fleet *fleet = arg;
+	const struct mp_fleet *fleet = ((const struct real *)arg)->fleet;
 	struct mp_session *s;
 	int r;
 
@@ -61,12 +67,22 @@ static int leftovers(void *arg, const struct mp_host *h, const char *name, const
 	return r;
 }
 
+static int try_port(void *arg, size_t source, size_t target, struct mp_trial *ret,
+		    struct mp_err *err)
+{
+	const struct real *real = arg;
+
+	return mp_mesh_try_port(real->fleet, real->world, source, target, ret, err);
+}
+
 int mp_verify_run(const struct mp_fleet *fleet, struct mp_world *world,
 		  const struct mp_verify_opts *opts, struct mp_run *run, struct mp_err *err)
 {
+	struct real real = { fleet, world };
 	struct mp_verify_env env = {
 		.leftovers = leftovers,
-		.leftovers_arg = (void *)fleet,
+		.try_port = try_port,
+		.arg = &real,
 		.cancel = fleet->dial->cancel,
 		.forks = fleet->forks && fleet->forks < OPENERS ? fleet->forks : OPENERS,
 		.connect_ms = fleet->dial->connect_timeout_ms + CONNECT_EXTRA_MS,

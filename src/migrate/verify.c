@@ -374,6 +374,38 @@ static void enter_unstarted(struct job *j, const struct moving *m, const struct 
 	mp_judgement_fini(&judged);
 }
 
+/*
+ * Over a port that a firewall drops, libvirt can be neither aborted nor hurried for two minutes:
+ * the port is tried first, and the move is not begun when it is closed. A trial that cannot be made
+ * does not stop the move.
+ */
+static bool port_is_closed(struct job *j, const struct moving *m)
+{
+	size_t source = j->ring.hosts[m->source], target = j->ring.hosts[m->target];
+	struct mp_judgement judged = { .outcome = "refused" };
+	struct mp_trial t = { 0 };
+	struct mp_err err = { 0 };
+	bool closed;
+
+	if (j->env->try_port(j->env->arg, source, target, &t, &err) < 0)
+		return false;
+	closed = !t.ok;
+	if (closed) {
+		judged.proof = json_pack("{s:s, s:s}", "port", t.target, "cause", t.cause);
+		judged.reason = mp_xasprintf(
+			"not begun: %s cannot connect to %s, a migration port of %s (%s)",
+			host_at(j, m->source)->name, t.target, host_at(j, m->target)->name,
+			t.cause);
+		judged.remedy =
+			mp_xstrdup("Run migprep mesh for the cause, and migprep apply to open the "
+				   "ports on the target");
+		enter(j, m, &judged, NULL, NULL);
+		mp_judgement_fini(&judged);
+	}
+	mp_trial_fini(&t);
+	return closed;
+}
+
 /* Looks at everything that the judgement needs. */
 static void collect(struct job *j, const struct moving *m, struct mp_proof *p, json_t **leftovers,
 		    struct mp_err *left_err)
@@ -385,8 +417,8 @@ static void collect(struct job *j, const struct moving *m, struct mp_proof *p, j
 	}
 	wait_alive(j, m->target, j->env->settle_ms, &p->ticks_first, &p->on_target);
 	wait_gone(j, m->source, &p->on_source);
-	if (j->env->leftovers(j->env->leftovers_arg, host_at(j, m->source), j->guest.name,
-			      j->guest.uuid, mp_now() + j->env->settle_ms, leftovers, left_err) < 0)
+	if (j->env->leftovers(j->env->arg, host_at(j, m->source), j->guest.name, j->guest.uuid,
+			      mp_now() + j->env->settle_ms, leftovers, left_err) < 0)
 		p->leftovers_error = left_err->text;
 	p->leftovers = *leftovers;
 }
@@ -444,6 +476,8 @@ static void try_move(struct job *j, size_t number)
 	struct mp_virt_err err = { 0 };
 	struct mp_seen before;
 
+	if (port_is_closed(j, &m))
+		return;
 	if (!j->guest_lives || j->guest_at != m.source) {
 		if (start_guest(j, m.source, &err) < 0) {
 			if (!cancelled(j))

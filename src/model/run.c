@@ -7,16 +7,28 @@
 
 #include "base/alloc.h"
 
+void mp_trial_fini(struct mp_trial *t)
+{
+	free(t->kind);
+	free(t->user);
+	free(t->target);
+	free(t->cause);
+	free(t->text);
+	*t = (struct mp_trial){ 0 };
+}
+
+void mp_pair_drop_trials(struct mp_pair *p)
+{
+	for (size_t i = 0; i < p->n_trials; i++)
+		mp_trial_fini(&p->trials[i]);
+	free(p->trials);
+	p->trials = NULL;
+	p->n_trials = 0;
+}
+
 static void pair_fini(struct mp_pair *p)
 {
-	for (size_t i = 0; i < p->n_trials; i++) {
-		free(p->trials[i].kind);
-		free(p->trials[i].user);
-		free(p->trials[i].target);
-		free(p->trials[i].cause);
-		free(p->trials[i].text);
-	}
-	free(p->trials);
+	mp_pair_drop_trials(p);
 	free(p->why);
 }
 

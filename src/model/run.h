@@ -16,14 +16,15 @@ struct mp_trial {
 	char *user;   /* "root", "nova"; NULL for tcp and name */
 	char *target; /* what was dialled: a name, ADDRESS:PORT */
 	bool ok;
-	char *cause; /* "refused", "timeout", "unreachable", "host-key", "authentication", "name", ...; NULL if ok */
+	char *cause; /* "refused", "timeout", "unreachable", "host-key", "authentication", "name",
+			...; NULL if ok */
 	char *text;  /* the raw message, sanitised; NULL if there is none */
 	long ms;     /* how long it took */
 };
 
 struct mp_pair {
 	size_t source, target; /* inventory indices */
-	bool tried;	       /* false: not tried, and why stands in `why` */
+	bool tried;            /* false: not tried, and why stands in `why` */
 	char *why;
 	struct mp_trial *trials;
 	size_t n_trials;
@@ -32,15 +33,15 @@ struct mp_pair {
 /* One live migration. Times in ms; -1: not measured. */
 struct mp_move {
 	size_t source, target;
-	char *mode;    /* "precopy" */
+	char *mode; /* "precopy" */
 	char *domain, *uuid;
-	char *outcome; /* "ok", "failed", "unproved", "aborted", "refused" */
+	char *outcome;         /* "ok", "failed", "unproved", "aborted", "refused" */
 	char *reason, *remedy; /* NULL when ok */
 	char *running_on;      /* host name(s) where the guest is now; NULL: nowhere or unknown */
 	long long total_ms, downtime_ms, guest_pause_ms;
 	long long transferred_bytes;
 	int memory_verified; /* 1 yes, 0 no, -1 not tried */
-	json_t *proof;	     /* object: what was looked at and seen; owned */
+	json_t *proof;       /* object: what was looked at and seen; owned */
 };
 
 /* What apply did with one resource of one host. */
@@ -69,15 +70,17 @@ struct mp_run {
 };
 
 void mp_run_fini(struct mp_run *r);
+void mp_trial_fini(struct mp_trial *t);
+void mp_pair_drop_trials(struct mp_pair *p);
 
-struct mp_move *mp_run_add_move(struct mp_run *r);	 /* zeroed; times -1; valid until the next */
-struct mp_pair *mp_run_add_pair(struct mp_run *r);	 /* zeroed; valid until the next */
+struct mp_move *mp_run_add_move(struct mp_run *r); /* zeroed; times -1; valid until the next */
+struct mp_pair *mp_run_add_pair(struct mp_run *r); /* zeroed; valid until the next */
 struct mp_applied *mp_run_add_applied(struct mp_run *r); /* zeroed; valid until the next */
 
 /*
- * Exit status (man migprep.1, EXIT STATUS): 0 in order, 2 drift, 3 a check failed (or could not be judged on a
- * host that answered, or a pair failed), 4 some hosts unreachable, 5 a move failed, 6 apply stopped part way, 130
- * interrupted. The worst wins in the order 130, 6, 5, 3, 4, 2.
+ * Exit status (man migprep.1, EXIT STATUS): 0 in order, 2 drift, 3 a check failed (or could not be
+ * judged on a host that answered, or a pair failed), 4 some hosts unreachable, 5 a move failed, 6
+ * apply stopped part way, 130 interrupted. The worst wins in the order 130, 6, 5, 3, 4, 2.
  */
 int mp_run_exit_status(const struct mp_run *r);
 

@@ -39,29 +39,51 @@ static int observe(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_
 	return 0;
 }
 
-static json_t *want(const struct mp_world *w, const struct mp_host *h)
+/* Whether this apply is going to change the file: then a dry run must foretell the restart too. */
+static bool config_will_change(const struct mp_world *w, const struct mp_host *h)
 {
-	return params(w, h);
+	const struct mp_resource *conf = mp_resource_find("qemu-conf");
+	mp_auto_diff struct mp_diff d;
+	json_t *conf_want = conf->want(w, h);
+
+	mp_diff_init(&d);
+	mp_resource_diff(conf, mp_world_fact(w, h->index, conf->id),
+			 mp_world_fact_error(w, h->index, conf->id), conf_want, &d);
+	json_decref(conf_want);
+	return d.status == MP_DRIFT;
 }
 
-static char *time_text(long long ms)
+static json_t *want(const struct mp_world *w, const struct mp_host *h)
 {
-	time_t t = (time_t)(ms / 1000);
-	struct tm tm;
-	char text[32];
+	json_t *ret = params(w, h);
+	const json_t *fact = mp_world_fact(w, h->index, "libvirt-restart");
 
-	gmtime_r(&t, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-	return mp_xasprintf("%s.%03d UTC", text, (int)(ms % 1000));
+	if (fact && config_will_change(w, h))
+		json_object_set(ret, "changes_after_ms", json_object_get(fact, "config_ms"));
+	return ret;
+}
+
+/* The daemon is older than the file. */
+static bool is_stale(const json_t *fact)
+{
+	long long changed = mp_json_int(fact, "config_ms", -1);
+
+	return changed >= 0 && mp_json_int(fact, "started_ms", -1) < changed;
+}
+
+/* The file is about to change: it still is as it was when the controller foresaw that. */
+static bool is_pending(const json_t *fact, const json_t *w)
+{
+	const json_t *seen = json_object_get(w, "changes_after_ms");
+
+	return seen && json_equal(seen, json_object_get(fact, "config_ms"));
 }
 
 static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 {
 	const char *config = mp_json_str(w, "config", "");
 	const char *daemon = mp_json_str(fact, "daemon", NULL);
-	long long started = mp_json_int(fact, "started_ms", -1);
-	long long changed = mp_json_int(fact, "config_ms", -1);
-	mp_auto_free char *what = NULL, *before = NULL, *since = NULL, *after = NULL;
+	mp_auto_free char *before = NULL;
 
 	if (!daemon) {
 		mp_diff_verdict(
@@ -71,13 +93,10 @@ static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 				: "libvirt is not installed");
 		return;
 	}
-	if (changed < 0 || started >= changed)
+	if (!is_stale(fact) && !is_pending(fact, w))
 		return;
-	what = mp_xasprintf("start of %s", daemon);
-	before = time_text(started);
-	since = time_text(changed);
-	after = mp_xasprintf("after %s, when %s was changed", since, config);
-	mp_diff_change(ret, what, before, after);
+	before = mp_xasprintf("runs with %s as it was before", config);
+	mp_diff_change(ret, daemon, before, "restarted");
 }
 
 static int ask(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err *err)
@@ -148,6 +167,10 @@ static int apply(struct mp_sys *sys, const json_t *p, const json_t *fact, const 
 
 	(void)p;
 	(void)w;
+	if (!is_stale(fact))
+		return mp_err_set(
+			err, MP_E_UNSUPPORTED,
+			"%s is not restarted: its configuration was not changed after all", daemon);
 	if (!mp_sys_service_known(sys, daemon))
 		return mp_err_set(
 			err, MP_E_UNSUPPORTED,

@@ -165,6 +165,20 @@ static void check_diff(const char *fact, enum mp_status status, const char *afte
 	json_decref(want);
 }
 
+static void check_diff_pending(const char *fact, int seen_ms, enum mp_status status)
+{
+	json_t *f = json_loads(fact, 0, NULL),
+	       *want = json_pack("{s:s, s:i}", "config", "/etc/q.conf", "changes_after_ms",
+				 seen_ms);
+	mp_auto_diff struct mp_diff d;
+
+	mp_diff_init(&d);
+	mp_resource_libvirt_restart.diff(f, want, &d);
+	assert_int_equal(d.status, status);
+	json_decref(want);
+	json_decref(f);
+}
+
 static void test_restart(void **state)
 {
 	(void)state;
@@ -176,11 +190,17 @@ static void test_restart(void **state)
 	check_diff("{\"installed\": true, \"daemon\": \"libvirtd\", \"started_ms\": 6, "
 		   "\"config_ms\": 5}",
 		   MP_OK, NULL);
-	/* date -u -d @1795170868.333 */
 	check_diff(
 		"{\"installed\": true, \"daemon\": \"virtqemud\", \"started_ms\": 1795170868332, "
 		"\"config_ms\": 1795170868333}",
-		MP_DRIFT, "after 2026-11-20 10:34:28.333 UTC, when /etc/q.conf was changed");
+		MP_DRIFT, "restarted");
+	/* The file is going to change (foreseen), and has changed since (no more foreseen). */
+	check_diff_pending("{\"installed\": true, \"daemon\": \"libvirtd\", \"started_ms\": 6, "
+			   "\"config_ms\": 5}",
+			   5, MP_DRIFT);
+	check_diff_pending("{\"installed\": true, \"daemon\": \"libvirtd\", \"started_ms\": 9, "
+			   "\"config_ms\": 8}",
+			   5, MP_OK);
 }
 
 static void test_restart_looks(void **state)

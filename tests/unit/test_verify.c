@@ -313,6 +313,21 @@ static int fake_leftovers(void *arg, const struct mp_host *h, const char *name, 
 	return 0;
 }
 
+/* A port trial: closed from `closed_from` only. */
+static int fake_try_port(void *arg, size_t source, size_t target, struct mp_trial *ret,
+			 struct mp_err *err)
+{
+	const size_t *closed_from = arg;
+
+	(void)err;
+	*ret = (struct mp_trial){ .kind = mp_xstrdup("tcp"),
+				  .target = mp_xasprintf("10.0.0.%zu:49152", target),
+				  .ok = source != *closed_from };
+	if (!ret->ok)
+		ret->cause = mp_xstrdup("timeout");
+	return 0;
+}
+
 /* ---- engine ---- */
 
 static void count_progress(const struct mp_virt_stats *st, mp_ms elapsed, void *arg)
@@ -390,15 +405,20 @@ struct round {
 	struct mp_run run;
 	int r;
 	struct mp_err err;
+	size_t closed_from; /* place of the host whose trials of ports fail */
 };
 
-static void go(struct round *t, size_t n_hosts)
+#define NOWHERE 99
+
+static void go_closed(struct round *t, size_t n_hosts, size_t closed_from)
 {
 	static const char *const inventories[] = { "", "[host a]\n", "[host a]\n[host b]\n",
 						   "[host a]\n[host b]\n[host c]\n" };
 	const struct mp_verify_opts opts = { .memory_mib = 16, .move_timeout_ms = 200 };
 	const struct mp_verify_env env = { .virt = &t->f.base,
 					   .leftovers = fake_leftovers,
+					   .try_port = fake_try_port,
+					   .arg = &t->closed_from,
 					   .cancel = &t->f.cancel,
 					   .forks = 2,
 					   .connect_ms = 1000,
@@ -407,6 +427,7 @@ static void go(struct round *t, size_t n_hosts)
 					   .grace_ms = 60,
 					   .poll_ms = 2 };
 
+	t->closed_from = closed_from;
 	world_start(&t->w, inventories[n_hosts]);
 	set(&t->w, "nova.live_migration_inbound_addr=leave");
 	for (size_t i = 0; i < n_hosts; i++)
@@ -419,6 +440,11 @@ static void go(struct round *t, size_t n_hosts)
 		if (!t->f.down[i])
 			assert_string_equal(t->f.guest[i], "");
 	assert_int_equal(t->f.n_open, 0);
+}
+
+static void go(struct round *t, size_t n_hosts)
+{
+	go_closed(t, n_hosts, NOWHERE);
 }
 
 static void done(struct round *t)
@@ -458,6 +484,23 @@ static void test_verify_good(void **state)
 		assert_int_equal(t.run.findings.v[i].scope, MP_SCOPE_PAIR);
 	}
 	assert_int_equal(t.f.n_created, 1); /* one guest goes all the way */
+	done(&t);
+}
+
+/* A closed port is found before libvirt is asked; the guest stays, and goes on from where it is. */
+static void test_verify_closed(void **state)
+{
+	struct round t;
+
+	(void)state;
+	fake_init(&t.f, GOOD, 0);
+	go_closed(&t, 3, 1);
+	assert_int_equal(t.run.n_moves, 3);
+	check_move(&t, 0, 0, 1, "ok", NULL);
+	check_move(&t, 1, 1, 2, "refused", "b cannot connect to 10.0.0.2:49152");
+	assert_non_null(strstr(t.run.moves[1].reason, "timeout"));
+	assert_int_equal(t.run.findings.v[1].status, MP_FAIL);
+	check_move(&t, 2, 2, 0, "ok", NULL);
 	done(&t);
 }
 
@@ -587,9 +630,10 @@ static void test_verify_cancelled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_engine),          cmocka_unit_test(test_verify_good),
-		cmocka_unit_test(test_verify_bad),      cmocka_unit_test(test_verify_lost),
-		cmocka_unit_test(test_verify_unopened), cmocka_unit_test(test_verify_cancelled),
+		cmocka_unit_test(test_engine),           cmocka_unit_test(test_verify_good),
+		cmocka_unit_test(test_verify_closed),    cmocka_unit_test(test_verify_bad),
+		cmocka_unit_test(test_verify_lost),      cmocka_unit_test(test_verify_unopened),
+		cmocka_unit_test(test_verify_cancelled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
