@@ -86,11 +86,20 @@ static const char *inventory_path(const struct mp_cli *cli)
 	return env && *env ? env : DEFAULT_INVENTORY;
 }
 
+/* Said once here, and not by ssh for each host. "none" stands for no file: ssh(1), -F. */
+static int check_ssh_config(const char *path, struct mp_err *err)
+{
+	if (path && strcmp(path, "none") != 0 && access(path, R_OK) < 0)
+		return mp_err_sys(err, errno, "--ssh-config %s", path);
+	return 0;
+}
+
 int mp_cli_load(struct mp_cli *cli, const char *const *words, size_t n_words, struct mp_err *err)
 {
 	const char *agent_dir = getenv("MIGPREP_AGENT_DIR");
 
-	if (mp_inventory_load(inventory_path(cli), &cli->inv, err) < 0 ||
+	if (check_ssh_config(cli->opt.ssh_config, err) < 0 ||
+	    mp_inventory_load(inventory_path(cli), &cli->inv, err) < 0 ||
 	    load_profile(cli, err) < 0)
 		return -1;
 	cli->world = (struct mp_world){

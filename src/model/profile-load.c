@@ -4,6 +4,7 @@
 #include "config.h"
 #include "model/profile-internal.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -137,12 +138,39 @@ static bool is_name(const char *s)
 	       !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")];
 }
 
+/* The profiles that are there. */
+static void list_names(const char *const *dirs, size_t n_dirs, struct mp_strv *ret)
+{
+	for (size_t i = 0; i < n_dirs; i++) {
+		DIR *d = opendir(dirs[i]);
+		struct dirent *e;
+
+		while (d && (e = readdir(d))) {
+			const char *end = strrchr(e->d_name, '.');
+
+			if (end && strcmp(end, ".ini") == 0 && is_name(e->d_name))
+				mp_strv_take(ret,
+					     mp_xstrndup(e->d_name, (size_t)(end - e->d_name)));
+		}
+		if (d)
+			closedir(d);
+	}
+}
+
 static int not_found(const char *name, const char *const *dirs, size_t n_dirs, const char *place,
 		     struct mp_err *err)
 {
+	mp_auto_strv struct mp_strv names = { 0 };
 	mp_auto_buf struct mp_buf where;
+	const char *near;
 
 	mp_buf_init(&where, 200);
+	list_names(dirs, n_dirs, &names);
+	near = mp_str_nearest(name, (const char *const *)names.v, names.n);
+	if (near)
+		return mp_err_set(err, MP_E_INPUT,
+				  "%.200s%sno profile '%.60s'; did you mean '%.60s'?", place,
+				  *place ? ": " : "", name, near);
 	for (size_t i = 0; i < n_dirs; i++)
 		mp_buf_printf(&where, "%s%s", i ? ", " : "", dirs[i]);
 	return mp_err_set(err, MP_E_INPUT,

@@ -307,6 +307,8 @@ static void test_bad_files(void **state)
 	assert_string_equal(err.text, none);
 	put("one.ini", "[profile]\nextends = two\n");
 	put("two.ini", "[profile]\nextends = ./one.ini\n");
+	assert_int_equal(mp_profile_load("twoo", dirs, 1, &p, &err), -1);
+	assert_string_equal(err.text, "no profile 'twoo'; did you mean 'two'?");
 	assert_int_equal(mp_profile_load("one", dirs, 1, &p, &err), -1);
 	assert_non_null(strstr(err.text, "two.ini:2: profile '"));
 	assert_non_null(strstr(err.text, "extends itself"));
