@@ -25,7 +25,9 @@ UNIT_TESTS = \
 	tests/unit/test_ssh_resources \
 	tests/unit/test_samples \
 	tests/unit/test_nft \
-	tests/unit/test_migration_ports
+	tests/unit/test_migration_ports \
+	tests/unit/test_policy \
+	tests/unit/test_policy_sim
 
 tests_unit_test_known_hosts_SOURCES = tests/unit/test_known_hosts.c tests/unit/sshd.c
 tests_unit_test_transport_SOURCES = tests/unit/test_transport.c tests/unit/sshd.c
@@ -34,3 +36,5 @@ tests_unit_test_fleet_SOURCES = tests/unit/test_fleet.c tests/unit/sshd.c
 tests_unit_test_nft_SOURCES = tests/unit/test_nft.c tests/unit/nft-net.c tests/unit/nft-net.h
 tests_unit_test_migration_ports_SOURCES = tests/unit/test_migration_ports.c tests/unit/nft-net.c \
 	tests/unit/nft-net.h
+tests_unit_test_policy_sim_SOURCES = tests/unit/test_policy_sim.c tests/unit/policy-sim.c \
+	tests/unit/policy-sim.h
