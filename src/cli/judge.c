@@ -54,10 +54,10 @@ static void judge_resources(struct mp_cli *cli, const struct mp_host *h)
 		mp_auto_diff struct mp_diff diff;
 		json_t *want;
 
+		mp_diff_init(&diff);
 		if (!mp_cli_applies(r, h))
 			continue;
 		want = r->want(w, h);
-		mp_diff_init(&diff);
 		mp_resource_diff(r, mp_world_fact(w, h->index, r->id),
 				 mp_world_fact_error(w, h->index, r->id), want, &diff);
 		mp_findings_add_diff(&cli->run.findings, r->id, (ssize_t)h->index, &diff);
