@@ -41,6 +41,8 @@ scenario_end() {
 	exit "$status"
 }
 trap scenario_end EXIT
+set -E
+trap '[ "$BASH_SUBSHELL" -gt 0 ] || echo "Bail out! ${BASH_SOURCE[0]##*/} line $LINENO: $BASH_COMMAND"' ERR
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
