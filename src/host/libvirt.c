@@ -135,6 +135,7 @@ struct lib {
 	__typeof__(&virInitialize) initialize;
 	__typeof__(&virSetErrorFunc) set_error_func;
 	__typeof__(&virGetLastErrorMessage) last_error;
+	__typeof__(&virGetLastErrorCode) error_code;
 	__typeof__(&virConnectOpenReadOnly) open;
 	__typeof__(&virConnectClose) close;
 	__typeof__(&virConnectGetLibVersion) libvirt_version;
@@ -142,6 +143,8 @@ struct lib {
 	__typeof__(&virConnectGetCapabilities) capabilities;
 	__typeof__(&virConnectListAllDomains) domains;
 	__typeof__(&virDomainGetJobInfo) job;
+	__typeof__(&virDomainGetState) state;
+	__typeof__(&virDomainGetName) name;
 	__typeof__(&virDomainFree) domain_free;
 };
 
@@ -154,6 +157,7 @@ static int load(struct lib *l, struct mp_err *err)
 		{ "virInitialize", &l->initialize },
 		{ "virSetErrorFunc", &l->set_error_func },
 		{ "virGetLastErrorMessage", &l->last_error },
+		{ "virGetLastErrorCode", &l->error_code },
 		{ "virConnectOpenReadOnly", &l->open },
 		{ "virConnectClose", &l->close },
 		{ "virConnectGetLibVersion", &l->libvirt_version },
@@ -161,6 +165,8 @@ static int load(struct lib *l, struct mp_err *err)
 		{ "virConnectGetCapabilities", &l->capabilities },
 		{ "virConnectListAllDomains", &l->domains },
 		{ "virDomainGetJobInfo", &l->job },
+		{ "virDomainGetState", &l->state },
+		{ "virDomainGetName", &l->name },
 		{ "virDomainFree", &l->domain_free },
 	};
 	/* Never closed again: libvirt's threads and thread-local data outlive any use of it. */
@@ -190,14 +196,17 @@ struct ask {
 	json_t *answer; /* grows as the answers come */
 };
 
-/* "active_jobs" goes up before a guest is asked, and down again when it had none. */
-static void count_job(struct ask *a, int by)
+/* Every guest counts among "busy" before it is asked, and no more when it had no job. */
+static void count_busy(struct ask *a, const char *guest, bool busy)
 {
-	json_t *n;
+	json_t *list;
 
 	pthread_mutex_lock(&a->lock);
-	n = json_object_get(a->answer, "active_jobs");
-	json_integer_set(n, json_integer_value(n) + by);
+	list = json_object_get(a->answer, "busy");
+	if (busy)
+		json_array_append_new(list, json_string(guest ? guest : "?"));
+	else
+		json_array_remove(list, json_array_size(list) - 1);
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -214,20 +223,54 @@ static void silent(void *opaque, virErrorPtr e)
 	(void)e;
 }
 
-static void count_jobs(struct ask *a, virConnectPtr conn)
+bool mp_libvirt_is_busy(int state, int reason, bool job_told, int job_type)
+{
+	static const int paused[] = {
+		VIR_DOMAIN_PAUSED_MIGRATION, VIR_DOMAIN_PAUSED_SAVE,
+		VIR_DOMAIN_PAUSED_DUMP,      VIR_DOMAIN_PAUSED_SNAPSHOT,
+		VIR_DOMAIN_PAUSED_POSTCOPY,  VIR_DOMAIN_PAUSED_STARTING_UP,
+		VIR_DOMAIN_PAUSED_UNKNOWN,
+	};
+
+	if (!job_told || job_type != VIR_DOMAIN_JOB_NONE)
+		return true;
+	if (state == VIR_DOMAIN_RUNNING)
+		return reason == VIR_DOMAIN_RUNNING_POSTCOPY;
+	for (size_t i = 0; state == VIR_DOMAIN_PAUSED && i < MP_N_ELEMS(paused); i++)
+		if (reason == paused[i])
+			return true;
+	return false;
+}
+
+/* The target of a migration refuses to tell of the job: "available only on the source host". */
+static bool is_busy(struct ask *a, virDomainPtr dom)
+{
+	virDomainJobInfo job = { 0 };
+	int state = 0, reason = 0, rc = a->lib.state(dom, &state, &reason, 0);
+
+	/* It ended after it was listed. */
+	if (rc < 0 && a->lib.error_code() == VIR_ERR_NO_DOMAIN)
+		return false;
+	if (rc < 0)
+		return true;
+	rc = a->lib.job(dom, &job);
+	if (rc < 0 && a->lib.error_code() == VIR_ERR_NO_DOMAIN)
+		return false;
+	return mp_libvirt_is_busy(state, reason, rc == 0, job.type);
+}
+
+static void find_busy(struct ask *a, virConnectPtr conn)
 {
 	virDomainPtr *doms = NULL;
 	int n = a->lib.domains(conn, &doms, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
 
 	if (n < 0)
 		return;
-	put(a, "active_jobs", json_integer(0));
+	put(a, "busy", json_array());
 	for (int i = 0; i < n; i++) {
-		virDomainJobInfo info = { 0 };
-
-		count_job(a, 1);
-		if (a->lib.job(doms[i], &info) < 0 || info.type == VIR_DOMAIN_JOB_NONE)
-			count_job(a, -1);
+		count_busy(a, a->lib.name(doms[i]), true);
+		if (!is_busy(a, doms[i]))
+			count_busy(a, NULL, false);
 		a->lib.domain_free(doms[i]);
 	}
 	free(doms);
@@ -242,7 +285,7 @@ static void question(struct ask *a, virConnectPtr conn)
 		put(a, "libvirt", json_integer((json_int_t)version));
 	if (a->lib.qemu_version(conn, &version) == 0)
 		put(a, "qemu", json_integer((json_int_t)version));
-	count_jobs(a, conn);
+	find_busy(a, conn);
 	xml = a->lib.capabilities(conn);
 	if (xml && strlen(xml) <= MAX_CAPABILITIES)
 		put(a, "capabilities", json_string(xml));

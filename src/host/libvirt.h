@@ -18,11 +18,17 @@ void mp_libvirt_daemon(struct mp_sys *sys, struct mp_libvirt_daemon *ret);
 
 /*
  * Asks read-only over the local socket: {"running": bool, "socket_error": TEXT or null, "libvirt":
- * n, "qemu": n, "capabilities": XML, "active_jobs": n}. What was not answered in time is missing; a
- * guest that does not answer counts as one with an active job, because libvirt is silent while it
- * is busy with one. Leaves a thread behind when libvirt hangs, so call it in a child
- * (mp_sys_in_child). MP_E_UNSUPPORTED: no libvirt library here.
+ * n, "qemu": n, "capabilities": XML, "busy": [GUEST...]}. What was not answered in time is missing;
+ * a guest that does not answer counts as busy, because libvirt is silent while it is. Leaves a
+ * thread behind when libvirt hangs, so call it in a child (mp_sys_in_child). MP_E_UNSUPPORTED: no
+ * libvirt library here.
  */
 int mp_libvirt_ask(mp_ms timeout_ms, json_t **ret, struct mp_err *err);
+
+/*
+ * Whether a restart of libvirt may break what a guest is in the middle of, by libvirt's own numbers
+ * for its state, the reason for that, and the type of its job, if libvirt told it. Pure.
+ */
+bool mp_libvirt_is_busy(int state, int reason, bool job_told, int job_type);
 
 #endif

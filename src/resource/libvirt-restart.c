@@ -106,29 +106,40 @@ static int ask(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err 
 	return mp_libvirt_ask(ASK_MS, ret, err);
 }
 
+static int refuse_busy(const json_t *busy, struct mp_err *err)
+{
+	size_t n = json_array_size(busy);
+	const char *guest = json_string_value(json_array_get(busy, 0));
+	mp_auto_free char *more = n > 1 ? mp_xasprintf(" and %zu more", n - 1) : mp_xstrdup("");
+
+	if (n == 0)
+		return 0;
+	return mp_err_set(err, MP_E_UNSUPPORTED,
+			  "guest %s%s %s in the middle of a migration or another job (virsh "
+			  "domstate --reason, virsh domjobinfo); libvirt is not restarted, run "
+			  "apply again when that is over",
+			  guest ? guest : "?", more, n > 1 ? "are" : "is");
+}
+
 /* A restart in the middle of a migration or a backup would break it. */
 static int refuse_while_busy(struct mp_sys *sys, struct mp_err *err)
 {
 	json_t *answer = NULL;
-	long long jobs;
+	const json_t *busy;
+	int rc;
 
 	if (mp_sys_in_child(sys, CHILD_MS, ask, NULL, &answer, err) < 0)
-		return mp_err_wrap(err, "count the active jobs of the guests");
-	jobs = mp_json_int(answer, "active_jobs", -1);
-	if (jobs < 0)
-		mp_err_set(err, MP_E_UNSUPPORTED,
-			   "whether a guest has an active job cannot be found out (%s); restart "
-			   "libvirt "
-			   "by hand when no migration runs",
-			   mp_json_str(answer, "socket_error", "libvirt was too slow"));
-	else if (jobs > 0)
-		mp_err_set(err, MP_E_UNSUPPORTED,
-			   "%lld guest(s) have an active job (virsh domjobinfo); libvirt is not "
-			   "restarted, "
-			   "run apply again when they are done",
-			   jobs);
+		return mp_err_wrap(err, "see whether a guest is busy");
+	busy = json_object_get(answer, "busy");
+	if (!busy)
+		rc = mp_err_set(err, MP_E_UNSUPPORTED,
+				"whether a guest has an active job cannot be found out (%s); "
+				"restart libvirt by hand when no migration runs",
+				mp_json_str(answer, "socket_error", "libvirt was too slow"));
+	else
+		rc = refuse_busy(busy, err);
 	json_decref(answer);
-	return jobs == 0 ? 0 : -1;
+	return rc;
 }
 
 static int wait_for_answer(struct mp_sys *sys, struct mp_err *err)

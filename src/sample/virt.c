@@ -80,13 +80,14 @@ static void read_capabilities(const char *caps, json_t *fact)
 static void put_answer(json_t *answer, json_t *fact)
 {
 	const char *caps = mp_json_str(answer, "capabilities", NULL);
-	json_t *jobs = json_object_get(answer, "active_jobs");
+	const json_t *busy = json_object_get(answer, "busy");
 
 	json_object_set(fact, "running", json_object_get(answer, "running"));
 	json_object_set(fact, "socket_error", json_object_get(answer, "socket_error"));
 	json_object_set_new(fact, "libvirt", json_integer(mp_json_int(answer, "libvirt", 0)));
 	json_object_set_new(fact, "qemu", json_integer(mp_json_int(answer, "qemu", 0)));
-	json_object_set_new(fact, "active_jobs", jobs ? json_incref(jobs) : json_null());
+	json_object_set_new(fact, "active_jobs",
+			    busy ? json_integer((json_int_t)json_array_size(busy)) : json_null());
 	if (caps)
 		read_capabilities(caps, fact);
 }

@@ -21,6 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <libvirt/libvirt.h>
+
 #include "agent/leftovers.h"
 #include "base/alloc.h"
 #include "host/libvirt.h"
@@ -222,6 +224,44 @@ static void test_restart_looks(void **state)
 	json_decref(params);
 }
 
+/* Which guests a restart may break; what a target shows in a real move,
+ * tests/scenario/restart-gate.sh. */
+static void test_busy(void **state)
+{
+	static const struct {
+		int state, reason;
+		bool told;
+		int job;
+		bool busy;
+	} rows[] = {
+		{ VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, true, VIR_DOMAIN_JOB_NONE, false },
+		{ VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATED, true, VIR_DOMAIN_JOB_NONE,
+		  false },
+		{ VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER, true, VIR_DOMAIN_JOB_NONE, false },
+		{ VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_IOERROR, true, VIR_DOMAIN_JOB_NONE, false },
+		/* The source of a move, and a guest whose libvirt does not tell. */
+		{ VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, true, VIR_DOMAIN_JOB_UNBOUNDED,
+		  true },
+		{ VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, false, VIR_DOMAIN_JOB_NONE, true },
+		/* Its target: while memory comes, and in post-copy. */
+		{ VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, true, VIR_DOMAIN_JOB_NONE, true },
+		{ VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, false, VIR_DOMAIN_JOB_NONE,
+		  true },
+		{ VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY, true, VIR_DOMAIN_JOB_NONE,
+		  true },
+		{ VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY, true, VIR_DOMAIN_JOB_NONE, true },
+		{ VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_STARTING_UP, true, VIR_DOMAIN_JOB_NONE,
+		  true },
+		{ VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_SNAPSHOT, true, VIR_DOMAIN_JOB_NONE, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MP_N_ELEMS(rows); i++)
+		if (mp_libvirt_is_busy(rows[i].state, rows[i].reason, rows[i].told, rows[i].job) !=
+		    rows[i].busy)
+			fail_msg("row %zu", i);
+}
+
 /* ---- leftovers ---- */
 
 static void check_left(const char *name, const char *uuid, const char *want)
@@ -291,13 +331,10 @@ static void test_leftover_directory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_daemon),
-		TEST(test_started),
-		TEST(test_restart),
-		TEST(test_restart_looks),
-		TEST(test_no_libvirt),
-		TEST(test_leftovers),
-		TEST(test_leftover_directory),
+		TEST(test_daemon),    TEST(test_started),
+		TEST(test_restart),   TEST(test_restart_looks),
+		TEST(test_busy),      TEST(test_no_libvirt),
+		TEST(test_leftovers), TEST(test_leftover_directory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
