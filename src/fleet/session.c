@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/str.h"
 #include "fleet/bootstrap.h"
 #include "wire/greeting.h"
 #include "wire/wire.h"
@@ -65,7 +66,14 @@ static int no_greeting(struct mp_session *s, struct mp_err *err)
 		{ "ermission denied", MP_E_DENIED, "let the user run programs there" },
 	};
 	const char *text = s->stream->ops->errtext(s->stream);
+	mp_auto_free char *said = NULL;
 
+	/* nologin(8) says why on standard output. */
+	if (!*text && s->in.size) {
+		said = mp_xstrndup(s->in.data, strnlen(s->in.data, 300));
+		mp_str_clean(said);
+		text = said;
+	}
 	for (size_t i = 0; i < MP_N_ELEMS(rows); i++)
 		if (strstr(text, rows[i].text))
 			return mp_err_set(err, rows[i].code, "the agent did not start: %.240s; %s",
