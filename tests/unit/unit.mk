@@ -21,14 +21,15 @@ UNIT_TESTS = \
 	tests/unit/test_verify \
 	tests/unit/test_libvirt \
 	tests/unit/test_check_vectors \
+	tests/unit/test_probe \
+	tests/probe/test_guest \
 	tests/unit/test_ssh_text \
 	tests/unit/test_ssh_resources \
 	tests/unit/test_samples \
 	tests/unit/test_nft \
 	tests/unit/test_migration_ports \
 	tests/unit/test_policy \
-	tests/unit/test_policy_sim \
-	tests/unit/test_policy_moves
+	tests/unit/test_policy_sim
 
 tests_unit_test_known_hosts_SOURCES = tests/unit/test_known_hosts.c tests/unit/sshd.c
 tests_unit_test_transport_SOURCES = tests/unit/test_transport.c tests/unit/sshd.c
@@ -39,3 +40,4 @@ tests_unit_test_migration_ports_SOURCES = tests/unit/test_migration_ports.c test
 	tests/unit/nft-net.h
 tests_unit_test_policy_sim_SOURCES = tests/unit/test_policy_sim.c tests/unit/policy-sim.c \
 	tests/unit/policy-sim.h
+tests_probe_test_guest_SOURCES = tests/probe/test_guest.c tests/probe/vm.c tests/probe/vm.h
