@@ -111,14 +111,15 @@ expect_old-spelling() {
 	echo "check compute2 nova-conf drift \[vnc\] vncserver_listen"
 }
 
-# A file of a thousand comments, odd spaces and options that are not ours, with one value of ours wrong.
+# A file of thousands of comments, odd spaces, some line ends of DOS and options that are not ours, with one value of
+# ours wrong.
 break_nova-conf-shared() {
 	on compute3 perl -i -0777 -pe '
 		my $own = $_;
-		my $noise = join "", map { "# comment $_: [libvirt] live_migration_scheme = telnet\t \n" } 1 .. 1000;
+		my $noise = join "", map { "# comment $_: [libvirt] live_migration_scheme = telnet\t " . ($_ % 9 ? "\n" : "\r\n") } 1 .. 2000;
 		$_ = "\n;  The site\x27s own words: gr\xc3\xbc\xc3\x9f dich  \n$noise" . $own .
 			"\n[ami]\nunknown_option   =  keep = me \t\n  and this line too\n\n#[libvirt]\n$noise# no newline at the end";
-		s/^(live_migration_scheme)\s*=.*$/$1   =   tcp/m;
+		s/^(live_migration_scheme)\s*=.*$/$1   =   tcp\r/m;
 	' /etc/nova/nova.conf
 	on compute3 sh -c 'cp -p /etc/nova/nova.conf /root/nova.conf.broken'
 }
@@ -128,7 +129,7 @@ expect_nova-conf-shared() {
 after_nova-conf-shared() {
 	expect_same "nova-conf-shared: what is not ours keeps every byte, and ours its place" \
 		"$(on compute3 sha256sum </dev/null /etc/nova/nova.conf | cut -d' ' -f1)" \
-		"$(on compute3 sed -E 's/^live_migration_scheme[ ]*=.*/live_migration_scheme   =   ssh/' /root/nova.conf.broken | sha256sum | cut -d' ' -f1)"
+		"$(on compute3 sed -E 's/^(live_migration_scheme +=  +)tcp/\1ssh/' /root/nova.conf.broken | sha256sum | cut -d' ' -f1)"
 	expect_same "nova-conf-shared: owner and mode stay" \
 		"$(on compute3 stat -c '%U:%G %a' /etc/nova/nova.conf)" "$(on compute3 stat -c '%U:%G %a' /root/nova.conf.broken)"
 	on compute3 rm /root/nova.conf.broken
