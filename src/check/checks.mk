@@ -6,6 +6,7 @@ CHECK_SOURCES = \
 	src/check/machine-types.c \
 	src/check/host-uuid-unique.c \
 	src/check/hostnames-unique.c \
+	src/check/migration-address.c \
 	src/check/names-equal.c \
 	src/check/nova-ids-equal.c \
 	src/check/ssh-key-shared.c \

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* identity: who a host says it is: names, machine, system, SSH host keys, clock. */
+/* identity: who a host says it is: names, machine, system, addresses, SSH host keys, clock. */
 #include "config.h"
 #include "sample/sample.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -10,8 +13,11 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "model/name.h"
 #include "model/ssh-text.h"
 #include "sample/sshd-conf.h"
+
+#define MAX_ADDRESSES 1024
 
 /* The first line of a small file, or NULL if it is absent or unreadable. */
 static char *first_line(struct mp_sys *sys, const char *path)
@@ -127,6 +133,52 @@ static void set_names(struct mp_sys *sys, json_t *fact)
 	json_object_set_new(fact, "fqdn", json_string(fqdn ? fqdn : name ? name : ""));
 }
 
+/* The address of an interface that is up, as text, unless it has a meaning on its own link only. */
+static const char *address_text(const struct ifaddrs *a, char *buf, socklen_t size)
+{
+	const struct sockaddr *sa = a->ifa_addr;
+	const char *text = NULL;
+
+	if (!sa || !(a->ifa_flags & IFF_UP))
+		return NULL;
+	if (sa->sa_family == AF_INET) {
+		text = inet_ntop(AF_INET, &((const struct sockaddr_in *)sa)->sin_addr, buf, size);
+	} else if (sa->sa_family == AF_INET6) {
+		const struct in6_addr *in6 = &((const struct sockaddr_in6 *)sa)->sin6_addr;
+
+		if (!IN6_IS_ADDR_LINKLOCAL(in6))
+			text = inet_ntop(AF_INET6, in6, buf, size);
+	}
+	return text && !mp_name_is_loopback(text) ? text : NULL;
+}
+
+/* All addresses that are this host's own, sorted; null when there are too many to tell. */
+static json_t *own_addresses(void)
+{
+	mp_auto_strv struct mp_strv list = { 0 };
+	struct ifaddrs *all = NULL;
+	json_t *ret;
+
+	if (getifaddrs(&all) < 0)
+		return json_null();
+	for (const struct ifaddrs *a = all; a; a = a->ifa_next) {
+		char buf[INET6_ADDRSTRLEN];
+		const char *text = address_text(a, buf, sizeof(buf));
+
+		if (text)
+			mp_strv_add(&list, text);
+	}
+	freeifaddrs(all);
+	if (list.n > MAX_ADDRESSES)
+		return json_null();
+	mp_strv_sort(&list);
+	ret = json_array();
+	for (size_t i = 0; i < list.n; i++)
+		if (i == 0 || strcmp(list.v[i], list.v[i - 1]) != 0)
+			json_array_append_new(ret, json_string(list.v[i]));
+	return ret;
+}
+
 static int observe(struct mp_sys *sys, const json_t *params, json_t **ret, struct mp_err *err)
 {
 	json_t *fact = json_object();
@@ -138,6 +190,7 @@ static int observe(struct mp_sys *sys, const json_t *params, json_t **ret, struc
 	set_line(sys, fact, "product_uuid", "/sys/class/dmi/id/product_uuid");
 	set_line(sys, fact, "boot_id", "/proc/sys/kernel/random/boot_id");
 	set_os(sys, fact);
+	json_object_set_new(fact, "addresses", mp_sys_is_real(sys) ? own_addresses() : json_null());
 	if (set_ssh(sys, fact, err) < 0) {
 		json_decref(fact);
 		return -1;
@@ -151,6 +204,6 @@ static int observe(struct mp_sys *sys, const json_t *params, json_t **ret, struc
 
 const struct mp_sample mp_sample_identity = {
 	.id = "identity",
-	.summary = "names, machine and system, SSH host keys and clock",
+	.summary = "names, machine and system, addresses, SSH host keys and clock",
 	.observe = observe,
 };

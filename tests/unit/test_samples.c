@@ -11,9 +11,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "fake-root.h"
 #include "model/world.h"
 #include "sample/sample.h"
@@ -179,13 +181,53 @@ static void kernel_and_users(void **state)
 	json_decref(params);
 }
 
+/* Against ip(8), in a network namespace of our own, where it stays: the last test. */
+static void identity_tells_own_addresses(void **state)
+{
+	mp_auto_strv struct mp_strv expected = { 0 };
+	struct mp_err err = { 0 };
+	const json_t *addresses;
+	struct mp_sys *sys;
+	char line[128];
+	json_t *fact;
+	FILE *p;
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0) {
+		print_message("# skipped: needs a network namespace of its own (run it as root)\n");
+		skip();
+	}
+	run("ip link set lo up && ip addr add 10.9.8.7/24 dev lo && "
+	    "ip addr add 2001:db8::7/64 dev lo && ip addr add fe80::7/64 dev lo && "
+	    "ip link add d0 type bridge && ip addr add 10.9.8.10/24 dev d0 && "
+	    "ip link set d0 up && ip link add d1 type bridge && ip addr add 10.9.7.1/24 dev d1");
+	p = popen("ip -o addr show up | awk '{ print $4 }' | cut -d/ -f1 | "
+		  "grep -vE '^(127[.]|::1$|fe80:)' | LC_ALL=C sort",
+		  "r");
+	assert_non_null(p);
+	while (fgets(line, sizeof(line), p)) {
+		line[strcspn(line, "\n")] = '\0';
+		mp_strv_add(&expected, line);
+	}
+	assert_int_equal(pclose(p), 0);
+	assert_int_equal(expected.n, 3);
+	if (mp_sys_open("/", &sys, &err) < 0)
+		fail_msg("%s", err.text);
+	fact = look(sys, &mp_sample_identity, NULL);
+	addresses = json_object_get(fact, "addresses");
+	assert_int_equal(json_array_size(addresses), expected.n);
+	for (size_t i = 0; i < expected.n; i++)
+		assert_string_equal(json_string_value(json_array_get(addresses, i)), expected.v[i]);
+	json_decref(fact);
+	mp_sys_close(sys);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(identity_reads_sshd_config),
-		T(ports_reads_the_kernels_table),
-		T(ports_finds_a_real_listener),
-		T(kernel_and_users),
+		T(identity_reads_sshd_config),   T(ports_reads_the_kernels_table),
+		T(ports_finds_a_real_listener),  T(kernel_and_users),
+		T(identity_tells_own_addresses),
 	};
 
 	return cmocka_run_group_tests_name("samples", tests, NULL, NULL);
