@@ -10,6 +10,9 @@
 #include "base/alloc.h"
 #include "base/str.h"
 
+#define MAX_TOLD 1500 /* bytes of the reasons of one diff */
+#define AND_MORE "and more"
+
 const char *mp_status_name(enum mp_status s)
 {
 	static const char *const names[MP_N_STATUS] = {
@@ -70,20 +73,52 @@ void mp_diff_change(struct mp_diff *d, const char *what, const char *before, con
 		d->status = MP_DRIFT;
 }
 
+/* Whether one of the texts that "; " separates is s. */
+static bool says(const char *all, const char *s)
+{
+	size_t n = strlen(s);
+
+	for (const char *p = strstr(all, s); n && p; p = strstr(p + 1, s))
+		if ((p == all || (p - all >= 2 && strncmp(p - 2, "; ", 2) == 0)) &&
+		    (p[n] == '\0' || strncmp(p + n, "; ", 2) == 0))
+			return true;
+	return false;
+}
+
+/* Adds s, which it takes, to *all. A diff can have as many reasons as a host has lines. */
+static void also(char **all, char *s)
+{
+	mp_auto_free char *more = s, *old = *all;
+
+	if (!old) {
+		*all = mp_steal(&more);
+	} else if (!more || says(old, more) || says(old, AND_MORE)) {
+		*all = mp_steal(&old);
+	} else {
+		bool fits = strlen(old) + strlen(more) <= MAX_TOLD;
+
+		*all = mp_xasprintf("%s; %s", old, fits ? more : AND_MORE);
+	}
+}
+
 void mp_diff_verdict(struct mp_diff *d, enum mp_status status, const char *remedy,
 		     const char *reason_fmt, ...)
 {
+	char *reason;
 	va_list ap;
 
-	if (status < d->status || (status == d->status && (d->reason || status == MP_OK)))
+	if (status < d->status || status == MP_OK)
 		return;
-	d->status = status;
-	free(d->reason);
 	va_start(ap, reason_fmt);
-	d->reason = clean_format(reason_fmt, ap);
+	reason = clean_format(reason_fmt, ap);
 	va_end(ap);
-	free(d->remedy);
-	d->remedy = clean_dup(remedy);
+	if (status > d->status) {
+		free(mp_steal(&d->reason));
+		free(mp_steal(&d->remedy));
+	}
+	d->status = d->told = status;
+	also(&d->reason, reason);
+	also(&d->remedy, clean_dup(remedy));
 }
 
 /* ---- findings ---- */
@@ -152,6 +187,17 @@ static char *reason_of_changes(const struct mp_diff *d)
 	return mp_xasprintf("%s; and %zu more", first, d->n_changes - 1);
 }
 
+/* Where changes made it worse than what was told, both are the reason. */
+static char *reason_of_diff(const struct mp_diff *d)
+{
+	mp_auto_free char *changes = NULL;
+
+	if (d->reason && d->told >= d->status)
+		return mp_xstrdup(d->reason);
+	changes = reason_of_changes(d);
+	return d->reason ? mp_xasprintf("%s; %s", changes, d->reason) : mp_steal(&changes);
+}
+
 static json_t *text_or_null(const char *s)
 {
 	return s ? json_string(s) : json_null();
@@ -176,7 +222,7 @@ struct mp_finding *mp_findings_add_diff(struct mp_findings *f, const char *id, s
 {
 	struct mp_finding *new = append(f, id, MP_SCOPE_HOST, host, -1, d->status);
 
-	new->reason = d->reason ? mp_xstrdup(d->reason) : reason_of_changes(d);
+	new->reason = reason_of_diff(d);
 	mp_str_clean(new->reason); /* %.200s may have cut a character in two */
 	new->remedy = clean_dup(d->remedy ? d->remedy : "");
 	if (d->n_changes)

@@ -39,6 +39,7 @@ struct mp_change {
 
 struct mp_diff {
 	enum mp_status status; /* starts as MP_OK */
+	enum mp_status told;   /* of reason: lower than status where changes made it worse */
 	char *reason;	       /* NULL while MP_OK, or made from the changes */
 	char *remedy;
 	struct mp_change *changes;
@@ -53,7 +54,10 @@ void mp_diff_fini(struct mp_diff *d);
 /* Adds a difference; the status becomes at least MP_DRIFT. Texts are copied. */
 void mp_diff_change(struct mp_diff *d, const char *what, const char *before, const char *after);
 
-/* Sets the verdict if it is worse than the present one; remedy may be NULL. Texts are copied. */
+/*
+ * Sets the verdict if it is worse than the present one; adds reason and remedy to those that are there
+ * ("A; B", each once, up to a limit) if it is as bad. remedy may be NULL. Texts are copied.
+ */
 void mp_diff_verdict(struct mp_diff *d, enum mp_status status, const char *remedy,
 		     const char *reason_fmt, ...) __attribute__((format(printf, 4, 5)));
 

@@ -43,7 +43,8 @@ static void test_diff_status(void **state)
 	assert_string_equal(d.reason, "worse");
 	assert_string_equal(d.remedy, "Do it by hand.");
 	mp_diff_verdict(&d, MP_FAIL, NULL, "as bad, but later");
-	assert_string_equal(d.reason, "worse");
+	assert_string_equal(d.reason, "worse; as bad, but later");
+	assert_string_equal(d.remedy, "Do it by hand.");
 	mp_diff_change(&d, "x", NULL, "y");
 	assert_int_equal(d.status, MP_FAIL);
 	assert_int_equal(d.n_changes, 2);
@@ -60,6 +61,54 @@ static void test_diff_reason_after_change(void **state)
 	mp_diff_verdict(&d, MP_DRIFT, "Run apply.", "own words");
 	assert_string_equal(d.reason, "own words");
 	assert_string_equal(d.remedy, "Run apply.");
+}
+
+/* Of reasons that are equally bad none is lost, and none is said twice. */
+static void test_diff_reasons_add_up(void **state)
+{
+	mp_auto_diff struct mp_diff d;
+
+	(void)state;
+	mp_diff_init(&d);
+	mp_diff_verdict(&d, MP_WARN, "Gone.", "gone");
+	mp_diff_verdict(&d, MP_FAIL, NULL, "port %d is taken", 10);
+	mp_diff_verdict(&d, MP_FAIL, "End it", "port %d is taken", 1);
+	mp_diff_verdict(&d, MP_FAIL, "End it", "port %d is taken", 10);
+	mp_diff_verdict(&d, MP_FAIL, "Move it", "port %d is taken", 1);
+	mp_diff_verdict(&d, MP_FAIL, "Move it", "port");
+	mp_diff_verdict(&d, MP_WARN, "Not this", "nor this");
+	assert_string_equal(d.reason, "port 10 is taken; port 1 is taken; port");
+	assert_string_equal(d.remedy, "End it; Move it");
+}
+
+static void test_diff_reasons_end(void **state)
+{
+	mp_auto_diff struct mp_diff d;
+
+	(void)state;
+	mp_diff_init(&d);
+	for (int i = 0; i < 100000; i++)
+		mp_diff_verdict(&d, MP_FAIL, NULL, "reason %d", i);
+	assert_true(strlen(d.reason) < 1600);
+	assert_memory_equal(d.reason, "reason 0; reason 1; ", 20);
+	assert_string_equal(strrchr(d.reason, ';'), "; and more");
+}
+
+/* Drift that has a warning beside it says both, the drift first. */
+static void test_diff_warning_and_change(void **state)
+{
+	mp_auto_diff struct mp_diff d;
+	struct mp_findings f = { 0 };
+
+	(void)state;
+	mp_diff_init(&d);
+	mp_diff_verdict(&d, MP_WARN, "Look.", "odd");
+	mp_diff_change(&d, "a", "1", "2");
+	assert_string_equal(mp_findings_add_diff(&f, "id", 0, &d)->reason,
+			    "a is '1', should be '2'; odd");
+	mp_diff_verdict(&d, MP_DRIFT, NULL, "own words");
+	assert_string_equal(mp_findings_add_diff(&f, "id", 0, &d)->reason, "odd; own words");
+	mp_findings_fini(&f);
 }
 
 static void test_add(void **state)
@@ -148,6 +197,9 @@ int main(void)
 		cmocka_unit_test(test_status_names),
 		cmocka_unit_test(test_diff_status),
 		cmocka_unit_test(test_diff_reason_after_change),
+		cmocka_unit_test(test_diff_reasons_add_up),
+		cmocka_unit_test(test_diff_reasons_end),
+		cmocka_unit_test(test_diff_warning_and_change),
 		cmocka_unit_test(test_add),
 		cmocka_unit_test(test_reasons_of_changes),
 		cmocka_unit_test(test_add_diff),
