@@ -202,7 +202,7 @@ static void identity_tells_own_addresses(void **state)
 	    "ip link add d0 type bridge && ip addr add 10.9.8.10/24 dev d0 && "
 	    "ip link set d0 up && ip link add d1 type bridge && ip addr add 10.9.7.1/24 dev d1");
 	p = popen("ip -o addr show up | awk '{ print $4 }' | cut -d/ -f1 | "
-		  "grep -vE '^(127[.]|::1$|fe80:)' | LC_ALL=C sort",
+		  "grep -vE '^(127[.]|::1$|fe80:)' | sort -V",
 		  "r");
 	assert_non_null(p);
 	while (fgets(line, sizeof(line), p)) {
