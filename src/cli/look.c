@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "model/answer.h"
 #include "resource/resource.h"
 #include "sample/sample.h"
 
@@ -60,6 +61,26 @@ static int talk(struct mp_session *s, const struct mp_host *h, mp_ms deadline, v
 	return 0;
 }
 
+/*
+ * A host that is not the one meant counts as not reached, and what it said is forgotten: its keys
+ * must not go round under another's name.
+ */
+static size_t refuse_others(struct mp_world *w)
+{
+	mp_auto_free struct mp_err *errs = mp_xcalloc(w->inv->n_hosts, sizeof(*errs));
+	size_t n = mp_answers_judge(w, errs);
+
+	for (size_t i = 0; n && i < w->inv->n_hosts; i++) {
+		if (errs[i].code == MP_E_NONE)
+			continue;
+		w->hosts[i].reached = false;
+		w->hosts[i].err = errs[i];
+		json_decref(w->hosts[i].facts);
+		w->hosts[i].facts = NULL;
+	}
+	return n;
+}
+
 int mp_cli_look(struct mp_cli *cli, const char *what, const bool *mask, struct mp_err *err)
 {
 	struct look look = { .cli = cli, .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -78,7 +99,6 @@ int mp_cli_look(struct mp_cli *cli, const char *what, const bool *mask, struct m
 	cli->fleet.on_done = mp_progress_host;
 	cli->fleet.on_done_arg = &progress;
 	rc = mp_fleet_run(&cli->fleet, all, talk, &look, errs, err);
-	mp_progress_end(&progress, total);
 	for (size_t i = 0; i < n; i++) {
 		if (!all[i])
 			continue;
@@ -86,5 +106,7 @@ int mp_cli_look(struct mp_cli *cli, const char *what, const bool *mask, struct m
 		if (errs[i].code != MP_E_NONE)
 			cli->world.hosts[i].reached = false;
 	}
+	progress.failed += refuse_others(&cli->world);
+	mp_progress_end(&progress, total);
 	return rc;
 }

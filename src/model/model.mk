@@ -1,4 +1,5 @@
 MODEL_SOURCES = \
+	src/model/answer.c \
 	src/model/finding.c \
 	src/model/ini.c \
 	src/model/inventory-index.c \

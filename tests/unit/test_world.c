@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "model/answer.h"
 #include "model/world.h"
 
 static void start(struct mp_world *w, const char *text)
@@ -179,13 +180,107 @@ static void test_names_append(void **state)
 	stop(&w);
 }
 
+/* ---- who answered ---- */
+
+/* What a host says of itself; keys may be NULL. */
+static void says(struct mp_world *w, size_t host, const char *name, const char *fqdn,
+		 const char *boot, const char *machine, const char *key)
+{
+	json_t *keys = key ? json_pack("[{s:s}]", "fingerprint", key) : json_array();
+	json_t *facts =
+		json_pack("{s:{s:s,s:s,s:s?,s:s?,s:o}}", "identity", "hostname", name, "fqdn", fqdn,
+			  "boot_id", boot, "machine_id", machine, "host_keys", keys);
+
+	assert_non_null(facts);
+	mp_world_merge(w, host, facts);
+	w->hosts[host].reached = true;
+	json_decref(facts);
+}
+
+static void expect_answers(const struct mp_world *w, const char *const texts[], size_t n)
+{
+	struct mp_err errs[8] = { 0 };
+	size_t bad = mp_answers_judge(w, errs);
+
+	assert_true(w->inv->n_hosts <= MP_N_ELEMS(errs));
+	assert_int_equal(bad, n);
+	for (size_t i = 0; i < w->inv->n_hosts; i++) {
+		if (!texts[i] && errs[i].code != MP_E_NONE)
+			fail_msg("host %zu: %s", i, errs[i].text);
+		if (texts[i] && strncmp(errs[i].text, texts[i], strlen(texts[i])) != 0)
+			fail_msg("host %zu: '%s', should be '%s'", i, errs[i].text, texts[i]);
+	}
+}
+
+static void test_answer_names(void **state)
+{
+	struct mp_world w;
+
+	(void)state;
+	start(&w, "[host a]\naddress=10.0.0.1\naliases=a.example.org\n"
+		  "[host b]\naddress=10.0.0.2\n[host b.two]\naddress=10.0.0.3\n");
+	says(&w, 0, "A", "a.example.org.", "1", "1", "k1");
+	says(&w, 1, "b.example.org", "b.example.org", "2", "2", "k2");
+	says(&w, 2, "b.two.example.org", "b.two.example.org", "3", "3", "k3");
+	expect_answers(&w, (const char *[]){ NULL, NULL, NULL }, 0);
+
+	/* Two addresses interchanged; the third was not reached. */
+	says(&w, 0, "b", "b.example.org", "2", "2", "k2");
+	says(&w, 1, "a", "a", "1", "1", "k1");
+	w.hosts[2].reached = false;
+	expect_answers(
+		&w,
+		(const char *[]){
+			"10.0.0.1 answers as b, which is another host of the inventory; mend",
+			"10.0.0.2 answers as a, which is another host of the inventory; mend",
+			NULL },
+		2);
+	/* By a long name alone; and by a short name that a longer one outweighs. */
+	says(&w, 0, "node17", "b.two.example.org", "3", "3", "k3");
+	says(&w, 1, "b", "b", "2", "2", "k2");
+	says(&w, 2, "b", "b.two", "4", "4", "k4");
+	expect_answers(&w, (const char *[]){ "10.0.0.1 answers as b.two, ", NULL, NULL }, 1);
+	/* Names of nobody, and what is no name. */
+	says(&w, 0, "node17", "node17.example.org", "3", "3", "k3");
+	says(&w, 1, "localhost", "localhost.localdomain", "2", "2", "k2");
+	says(&w, 2, "10.0.0.1", "-a.b", "4", "4", "k4");
+	expect_answers(&w, (const char *[]){ NULL, NULL, NULL }, 0);
+	stop(&w);
+}
+
+static void test_answer_twins(void **state)
+{
+	struct mp_world w;
+
+	(void)state;
+	start(&w, "[host a]\n[host b]\n[host c]\n");
+	says(&w, 0, "node17", "node17", "1", "1", "k1");
+	says(&w, 1, "node18", "node18", "2", "2", "k2");
+	says(&w, 2, "node17", "node17", "1", "1", "k1");
+	expect_answers(&w, (const char *[]){ "a,c are one machine", NULL, "a,c are one machine" },
+		       2);
+	/* Containers of one kernel, a clone, and two that cannot tell. */
+	says(&w, 2, "node17", "node17", "1", "1", "k3");
+	expect_answers(&w, (const char *[]){ NULL, NULL, NULL }, 0);
+	says(&w, 2, "node17", "node17", "3", "1", "k1");
+	expect_answers(&w, (const char *[]){ NULL, NULL, NULL }, 0);
+	says(&w, 2, "node19", "node19", "1", "1", "k1");
+	expect_answers(&w, (const char *[]){ NULL, NULL, NULL }, 0);
+	says(&w, 0, "node17", "node17", NULL, "1", "k1");
+	says(&w, 2, "node17", "node17", NULL, "1", "k1");
+	expect_answers(&w, (const char *[]){ NULL, NULL, NULL }, 0);
+	says(&w, 0, "node17", "node17", "1", "1", NULL);
+	says(&w, 2, "node17", "node17", "1", "1", NULL);
+	expect_answers(&w, (const char *[]){ NULL, NULL, NULL }, 0);
+	stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_facts),
-		cmocka_unit_test(test_sharing),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_names_append),
+		cmocka_unit_test(test_facts),        cmocka_unit_test(test_sharing),
+		cmocka_unit_test(test_names),        cmocka_unit_test(test_names_append),
+		cmocka_unit_test(test_answer_names), cmocka_unit_test(test_answer_twins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
