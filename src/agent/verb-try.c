@@ -5,8 +5,14 @@
  * judges. Two peers at a time, each in a process of its own.
  *
  *   {"peers": [{"peer", "names", "address", "port", "nonce", "ssh_port"}], "users", "timeout_ms",
- * "budget_ms"} event per peer {"peer", "ssh": [{"user", "name", "exit", "out", "err", "timed_out",
- * "ms"}], "tcp": {...}} or, when the budget is spent, {"peer", "untried": true}; reply {"peers": N}
+ * "budget_ms"} event per peer {"peer", "ssh": [{"user", "name", "exit", "echo", "out", "err",
+ * "timed_out", "ms"}], "tcp": {...}} or, when the budget is spent, {"peer", "untried": true}; reply
+ * {"peers": N}
+ *
+ * A login runs "echo WORD", with a new random word each time, so that neither a forced command nor
+ * a shell that does nothing looks like a success. "echo" is "alone" when standard output was that
+ * line and nothing else, "among" when other text came with it, "none" when it did not come; "out"
+ * is the other text.
  */
 #include "config.h"
 #include "agent/agent.h"
@@ -34,6 +40,7 @@
 
 #define WORKERS 2
 #define MAX_TEXT 1000         /* bytes reported of one output of ssh */
+#define WORD_SIZE 33          /* hexadecimal digits of 16 bytes, and NUL */
 #define MAX_REPORT (1u << 20) /* one report on its way from a worker */
 #define MAX_USERS 8
 #define MAX_NAMES 64
@@ -47,7 +54,7 @@ struct job {
 /* ---- one login ---- */
 
 /* JSON wants UTF-8; of what ssh prints, only plain text matters. ssh ends its lines with CR LF. */
-static json_t *plain(const char *s)
+static json_t *plain_head(const char *s)
 {
 	mp_auto_free char *t = mp_xstrndup(s ? s : "", MAX_TEXT);
 	size_t n = 0;
@@ -62,14 +69,50 @@ static json_t *plain(const char *s)
 	return json_string(t);
 }
 
+/* ssh says at the end why it gave up; before it may come the banner of the target, of any length.
+ */
+static json_t *plain_tail(const char *s)
+{
+	size_t size = s ? strlen(s) : 0;
+
+	return plain_head(size > MAX_TEXT ? s + size - MAX_TEXT : s);
+}
+
+static int make_word(char ret[static WORD_SIZE], struct mp_err *err)
+{
+	unsigned char raw[(WORD_SIZE - 1) / 2];
+
+	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+		return mp_err_set(err, MP_E_SYS, "getrandom gave nothing");
+	for (size_t i = 0; i < sizeof(raw); i++)
+		snprintf(ret + 2 * i, 3, "%02x", raw[i]);
+	return 0;
+}
+
+/* How the word came back; takes it out of the text. */
+static const char *take_echo(char *out, const char *word)
+{
+	char *at = out ? strstr(out, word) : NULL, *rest;
+	bool alone;
+
+	if (!at)
+		return "none";
+	rest = at + strlen(word);
+	alone = at == out && strcmp(rest, "\n") == 0;
+	rest += *rest == '\n';
+	memmove(at, rest, strlen(rest) + 1);
+	return alone ? "alone" : "among";
+}
+
 static int run_ssh(const struct job *job, const json_t *peer, const char *user, const char *name,
-		   struct mp_run_result *ret, struct mp_err *err)
+		   const char *word, struct mp_run_result *ret, struct mp_err *err)
 {
 	long long port = mp_json_int(peer, "ssh_port", 0);
 	mp_auto_free char *timeout =
 		mp_xasprintf("ConnectTimeout=%lld", (long long)(job->timeout_ms + 999) / 1000);
 	mp_auto_free char *port_text = mp_xasprintf("Port=%lld", port);
 	mp_auto_free char *target = mp_xasprintf("%s@%s", user, name);
+	/* INFO: with less, ssh keeps to itself why the target closed the connection. */
 	const char *argv[] = { "ssh",  "-T",
 			       "-o",   "BatchMode=yes",
 			       "-o",   "StrictHostKeyChecking=yes",
@@ -82,11 +125,12 @@ static int run_ssh(const struct job *job, const json_t *peer, const char *user, 
 			       "-o",   "ClearAllForwardings=yes",
 			       "-o",   "ForwardAgent=no",
 			       "-o",   "ConnectionAttempts=1",
-			       "-o",   "LogLevel=ERROR",
+			       "-o",   "LogLevel=INFO",
 			       "-o",   timeout,
 			       "-o",   port > 0 ? port_text : timeout,
 			       "--",   target,
-			       "true", NULL };
+			       "echo", word,
+			       NULL };
 	struct mp_run_opts opts = { .user = user, .timeout_ms = 3 * job->timeout_ms };
 
 	return mp_sys_run(job->sys, argv, &opts, ret, err);
@@ -111,40 +155,65 @@ static void pause_a_moment(void)
 	nanosleep(&(struct timespec){ .tv_nsec = 300000000 + (long)r % 700 * 1000000 }, NULL);
 }
 
+/* ... so that is tried once more. */
+static int run_ssh_twice(const struct job *job, const json_t *peer, const char *user,
+			 const char *name, const char *word, mp_ms *begin,
+			 struct mp_run_result *ret, struct mp_err *err)
+{
+	*begin = mp_now();
+	if (run_ssh(job, peer, user, name, word, ret, err) < 0)
+		return -1;
+	if (!was_dropped(ret))
+		return 0;
+	mp_run_result_fini(ret);
+	*ret = (struct mp_run_result){ 0 };
+	pause_a_moment();
+	*begin = mp_now();
+	return run_ssh(job, peer, user, name, word, ret, err);
+}
+
 static json_t *try_login(const struct job *job, const json_t *peer, const char *user,
 			 const char *name)
 {
 	struct mp_run_result r = { 0 };
+	char word[WORD_SIZE];
 	struct mp_user who;
 	struct mp_err err = { 0 };
-	mp_ms begin = mp_now();
+	const char *echo;
 	bool exists = false;
+	mp_ms begin;
 	json_t *v;
 
 	if (mp_sys_user(job->sys, user, &exists, &who, &err) == 0 && !exists)
 		return json_pack("{s:s,s:s,s:b}", "user", user, "name", name, "no_user", 1);
-	if (err.code == MP_E_NONE && run_ssh(job, peer, user, name, &r, &err) == 0 &&
-	    was_dropped(&r)) {
-		mp_run_result_fini(&r);
-		r = (struct mp_run_result){ 0 };
-		pause_a_moment();
-		begin = mp_now();
-		run_ssh(job, peer, user, name, &r, &err);
-	}
-	if (err.code != MP_E_NONE)
+	if (err.code != MP_E_NONE || make_word(word, &err) < 0 ||
+	    run_ssh_twice(job, peer, user, name, word, &begin, &r, &err) < 0)
 		return json_pack("{s:s,s:s,s:o}", "user", user, "name", name, "error",
-				 plain(err.text));
-	v = json_pack("{s:s,s:s,s:i,s:o,s:o,s:b,s:I}", "user", user, "name", name, "exit", r.status,
-		      "out", plain(r.out), "err", plain(r.errtext), "timed_out", r.timed_out, "ms",
+				 plain_head(err.text));
+	echo = take_echo(r.out, word);
+	v = json_pack("{s:s,s:s,s:i,s:s,s:o,s:o,s:b,s:I}", "user", user, "name", name, "exit",
+		      r.status, "echo", echo, "out", plain_head(r.out), "err",
+		      plain_tail(r.errtext), "timed_out", r.timed_out, "ms",
 		      (json_int_t)(mp_now() - begin));
 	mp_run_result_fini(&r);
 	return v;
 }
 
+/* As ssh words it, in one line: the banner of a target that answers may speak of time, too. */
 static bool timed_out(const json_t *login)
 {
-	return mp_json_bool(login, "timed_out", false) ||
-	       strstr(mp_json_str(login, "err", ""), "timed out");
+	const char *at = mp_json_str(login, "err", "");
+
+	if (mp_json_bool(login, "timed_out", false))
+		return true;
+	while (mp_json_int(login, "exit", 0) == 255 && (at = strstr(at, "Connection "))) {
+		const char *end = strstr(at, "timed out");
+
+		if (end && !memchr(at, '\n', (size_t)(end - at)))
+			return true;
+		at++;
+	}
+	return false;
 }
 
 /* A name that gave no answer to one user gives none to the next; that is not waited for again. */

@@ -33,21 +33,27 @@ static const struct mp_mesh_cause ssh_causes[] = {
 	  "or "
 	  "run migprep apply." },
 	{ "authentication", "the target does not accept the source's key",
-	  "Run migprep apply: it puts the source's key into authorized_keys on the target. If it "
-	  "stays, read the target's sshd log and its AllowUsers and PermitRootLogin." },
+	  "If migprep check finds nothing to do, look at sshd_config of the target: "
+	  "AuthorizedKeysFile, AllowUsers, PermitRootLogin; and at options such as from= in "
+	  "authorized_keys. Otherwise run migprep apply, which puts the source's key there." },
 	{ "account", "the account may not log in on the target",
 	  "Look at the account on the target: expired, locked or password to be changed (chage "
 	  "-l), "
 	  "or the host is still booting (/run/nologin)." },
 	{ "shell", "the login shell on the target does not run commands",
 	  "Give the user a real login shell on the target: migprep apply sets the one of the "
-	  "profile." },
+	  "profile. If it has one, look for command= in authorized_keys and ForceCommand in "
+	  "sshd_config." },
+	{ "forced-command", "the login succeeds, but the target does not run what it is asked to",
+	  "On the target, remove command= from the line of the key in authorized_keys, and "
+	  "ForceCommand from sshd_config; if there is neither, give the user a real login "
+	  "shell." },
 	{ "noise", "the login prints text of its own, which breaks the protocol of libvirt",
 	  "Silence ~/.bashrc, ~/.profile and /etc/profile.d on the target for shells that are not "
 	  "interactive." },
-	{ "closed", "sshd closes the connection before the login",
-	  "Read the target's sshd log: MaxStartups, hosts.deny, a missing host key or a broken "
-	  "sshd_config." },
+	{ "closed", "sshd closes the connection",
+	  "Read the target's sshd log: MaxStartups, hosts.deny, a missing host key, a broken "
+	  "sshd_config, or an account that PAM turns away." },
 	{ "algorithm", "the two sides have no algorithm in common",
 	  "Compare ssh -Q and sshd -T of the two hosts; older RSA-only keys want a new key pair." },
 	{ "config", "the SSH configuration of the source does not load",
@@ -85,8 +91,8 @@ static const struct mp_mesh_cause tcp_causes[] = {
 /*
  * What OpenSSH's client prints (sshconnect.c, sshconnect2.c, readconf.c, packet.c of 7.x to 9.x;
  * LC_ALL=C, so that the texts of strerror and getaddrinfo are the plain ones). The first row whose
- * two texts both occur decides: a changed key also says "Host key verification failed", so the
- * order matters.
+ * two texts occur in one line decides (the banner of the target stands in others): a changed key
+ * also says "Host key verification failed", so the order matters.
  */
 static const struct {
 	const char *a, *b, *word;
@@ -99,7 +105,7 @@ static const struct {
 	{ "connect to ", "Host is down", "unreachable" },
 	{ "connect to ", "Permission denied", "unreachable" },
 	{ "connect to ", "Operation not permitted", "unreachable" },
-	{ "timed out", "", "timeout" },
+	{ "Connection ", "timed out", "timeout" },
 	{ "REMOTE HOST IDENTIFICATION HAS CHANGED", "", "host-key-changed" },
 	{ "host key is known for", "", "host-key-unknown" },
 	{ "marked as revoked", "", "host-key" },
@@ -110,7 +116,7 @@ static const struct {
 	{ "Load key ", "error in libcrypto", "key-file" },
 	{ "Your account has expired", "", "account" },
 	{ "password has expired", "", "account" },
-	{ "System is booting up", "", "account" },
+	{ "not permitted to log in", "", "account" }, /* pam_nologin, as systemd words it */
 	{ "Unable to negotiate with", "", "algorithm" },
 	{ "no matching ", " found", "algorithm" },
 	{ "Permission denied (", "", "authentication" },
@@ -121,6 +127,7 @@ static const struct {
 	{ "kex_exchange_identification", "", "closed" },
 	{ "Connection closed by", "", "closed" },
 	{ "Connection reset by", "", "closed" },
+	{ "closed by remote host", "", "closed" },
 };
 
 static const struct mp_mesh_cause *find(const struct mp_mesh_cause *table, size_t n,
@@ -142,13 +149,44 @@ const struct mp_mesh_cause *mp_mesh_tcp_cause_find(const char *word)
 	return find(tcp_causes, MP_N_ELEMS(tcp_causes), word);
 }
 
+/* Both in one line, in that order. */
+static bool line_has(const char *text, const char *a, const char *b)
+{
+	for (const char *at = strstr(text, a); at; at = strstr(at + 1, a)) {
+		const char *rest = at + strlen(a), *found = strstr(rest, b);
+
+		if (found && (size_t)(found - rest) <= strcspn(rest, "\n"))
+			return true;
+	}
+	return false;
+}
+
 /* ssh itself failed (exit status 255): its own words decide. */
 static const char *client_word(const char *text)
 {
 	for (size_t i = 0; i < MP_N_ELEMS(needles); i++)
-		if (strstr(text, needles[i].a) && strstr(text, needles[i].b))
+		if (line_has(text, needles[i].a, needles[i].b))
 			return needles[i].word;
 	return "other";
+}
+
+/* The login worked, and what ran there failed (session.c of OpenSSH: do_nologin() ends with 254).
+ */
+static const char *remote_word(long long status, const json_t *trial)
+{
+	if (status == 254 || strstr(mp_json_str(trial, "err", ""), "Password change required"))
+		return "account";
+	if (strstr(mp_json_str(trial, "out", ""), "allows sftp connections only"))
+		return "forced-command";
+	return "shell";
+}
+
+/* The command ended well: only its echo tells whether it was ours. */
+static const char *echo_word(const char *echo)
+{
+	if (strcmp(echo, "alone") == 0)
+		return NULL;
+	return strcmp(echo, "among") == 0 ? "noise" : "forced-command";
 }
 
 const struct mp_mesh_cause *mp_mesh_ssh_cause(const json_t *trial)
@@ -169,12 +207,10 @@ const struct mp_mesh_cause *mp_mesh_ssh_cause(const json_t *trial)
 	else if (status < 0)
 		word = "missing";
 	else if (status > 0)
-		word = "shell"; /* the login worked, and `true` was not run or not found */
-	else if (*mp_json_str(trial, "out", ""))
-		word = "noise";
+		word = remote_word(status, trial);
 	else
-		return NULL;
-	return mp_mesh_ssh_cause_find(word);
+		word = echo_word(mp_json_str(trial, "echo", "none"));
+	return word ? mp_mesh_ssh_cause_find(word) : NULL;
 }
 
 const struct mp_mesh_cause *mp_mesh_tcp_cause(const json_t *trial)

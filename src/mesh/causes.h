@@ -12,7 +12,8 @@ struct mp_mesh_cause {
 	const char *remedy; /* an imperative sentence */
 };
 
-/* Of one login: {"exit", "out", "err", "timed_out", "no_user", "error"}. NULL: it succeeded. */
+/* Of one login: {"exit", "echo", "out", "err", "timed_out", "no_user", "error"}; see
+ * agent/verb-try.c. NULL: it succeeded. */
 const struct mp_mesh_cause *mp_mesh_ssh_cause(const json_t *trial);
 
 /* Of one connection: {"result", "text"}. NULL: it succeeded. */

@@ -228,22 +228,41 @@ static char *sent_key(const json_t *from)
 		   : NULL;
 }
 
+/* The last lines of what ssh said: the banner of the target may stand before its own words. */
+static const char *last_words(const char *text)
+{
+	size_t size = strlen(text);
+	const char *line;
+
+	if (size <= MAX_TEXT)
+		return text;
+	text += size - MAX_TEXT;
+	line = strchr(text, '\n');
+	return line && line[1] ? line + 1 : text;
+}
+
+/* What tells most: ssh's own words where it failed, else what came from the target. */
+static const char *text_of(const json_t *from)
+{
+	const char *error = mp_json_str(from, "error", ""), *out = mp_json_str(from, "out", "");
+	const char *err = last_words(mp_json_str(from, "err", ""));
+
+	if (*error)
+		return error;
+	return *err && (!*out || mp_json_int(from, "exit", -1) == 255) ? err : out;
+}
+
 static void take_login(struct mp_trial *t, const char *user, const char *name, const json_t *from)
 {
 	const struct mp_mesh_cause *cause = mp_mesh_ssh_cause(from);
-	const char *text = mp_json_str(from, "error", NULL);
 	mp_auto_free char *key = NULL;
 
-	if (!text || !*text)
-		text = mp_json_str(from, "err", "");
-	if (!*text)
-		text = mp_json_str(from, "out", "");
 	if (cause && strcmp(cause->word, "host-key-changed") == 0)
 		key = sent_key(from);
 	t->kind = mp_xstrdup("ssh");
 	t->user = mp_xstrdup(user);
 	t->target = mp_xstrdup(name);
-	settle(t, cause, from, key ? key : text);
+	settle(t, cause, from, key ? key : text_of(from));
 }
 
 static void take_port(struct mp_trial *t, const char *address, int port, const json_t *from)

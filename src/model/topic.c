@@ -27,10 +27,10 @@ const struct mp_topic mp_topics[] = {
 		  "verification failed\", \"Permission denied (publickey)\" or \"This account is "
 		  "currently not available\".",
 	  .checked =
-		  "On every host the ssh program of that host runs the command true on every other "
-		  "host, as root and as the nova user, with the host's own keys and known_hosts, "
-		  "strict and in batch mode, under every name that libvirt or Nova may dial. The "
-		  "login must print nothing: libvirt takes each byte for its protocol.",
+		  "On every host the ssh program of that host lets every other host echo a random "
+		  "word, as root and as the nova user, with the host's own keys and known_hosts, "
+		  "strict and in batch mode, under every name that libvirt or Nova may dial. Nothing "
+		  "but that word may come back: libvirt takes each byte for its protocol.",
 	  .remedy = "Run migprep apply, which mends keys, known_hosts and the login shell; for a "
 		    "refused or timed-out connection look at sshd and the firewall of the target.",
 	  .source = GUIDE "; RDO, Enabling Migrations" },

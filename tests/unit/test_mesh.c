@@ -36,10 +36,16 @@ extern const struct mp_verb mp_verb_try;
 static const struct {
 	int status;
 	const char *out, *err, *want; /* NULL: no cause */
+	const char *echo;             /* NULL: "none", and "alone" where there is no cause */
 } said[] = {
-	{ 0, "", "", NULL },
-	{ 0, "", "bash: warning: setlocale: LC_ALL: cannot change locale (xx)\n", NULL },
-	{ 0, "hi from bashrc\n", "", "noise" },
+	{ 0, "", "", NULL, NULL },
+	{ 0, "", "bash: warning: setlocale: LC_ALL: cannot change locale (xx)\n", NULL, NULL },
+	{ 0, "hi from bashrc\n", "", "noise", "among" },
+	{ 0, "", "", "forced-command", "none" },
+	{ 0, "Fri Nov 20 12:00:00 UTC 2026\n", "", "forced-command", "none" },
+	{ 1, "This service allows sftp connections only.\n", "", "forced-command", "none" },
+	{ 1, "", "Password change required but no TTY available.\n", "account", "none" },
+	{ 254, "Maintenance until six.\n", "", "account", "none" },
 	{ 1, "This account is currently not available.\n", "", "shell" },
 	{ 127, "", "bash: line 1: true: command not found\n", "shell" },
 	{ 255, "", "ssh: connect to host 127.0.0.1 port 2202: Connection refused\n", "refused" },
@@ -76,6 +82,14 @@ static const struct {
 	  "config" },
 	{ 255, "", "kex_exchange_identification: Connection closed by remote host\n", "closed" },
 	{ 255, "", "kex_exchange_identification: read: Connection reset by peer\n", "closed" },
+	{ 255, "",
+	  "Idle sessions are timed out. Connection refused to strangers.\n"
+	  "Connection closed by 10.0.0.1 port 22\n",
+	  "closed", NULL },
+	{ 255, "",
+	  "Your account has expired; please contact your system administrator.\n"
+	  "Connection closed by 10.0.0.1 port 22\n",
+	  "account", NULL },
 	{ 255, "", "something never seen before\n", "other" },
 	{ 255, "", "", "other" },
 };
@@ -84,8 +98,9 @@ static void test_ssh_causes(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < MP_N_ELEMS(said); i++) {
-		json_t *trial = json_pack("{s:i,s:s,s:s}", "exit", said[i].status, "out",
-					  said[i].out, "err", said[i].err);
+		const char *echo = said[i].echo ? said[i].echo : said[i].want ? "none" : "alone";
+		json_t *trial = json_pack("{s:i,s:s,s:s,s:s}", "exit", said[i].status, "echo", echo,
+					  "out", said[i].out, "err", said[i].err);
 		const struct mp_mesh_cause *c = mp_mesh_ssh_cause(trial);
 
 		if (said[i].want) {
@@ -105,6 +120,7 @@ static void test_odd_trials(void **state)
 	static const char *const texts[] = { "{}",
 					     "[]",
 					     "{\"exit\":\"0\"}",
+					     "{\"exit\":0}",
 					     "{\"exit\":-1}",
 					     "{\"exit\":0,\"no_user\":true}",
 					     "{\"exit\":0,\"timed_out\":true}",
@@ -196,11 +212,11 @@ static json_t *report(const struct scene *s, size_t target, const char *user, co
 			bool bad = user && mp_str_eq(user, s->mesh.users.v[u]) &&
 				   (!name || mp_str_eq(name, names->v[i]));
 
-			json_array_append_new(ssh,
-					      json_pack("{s:s,s:s,s:i,s:s,s:s,s:i}", "user",
-							s->mesh.users.v[u], "name", names->v[i],
-							"exit", bad ? 255 : 0, "out", "", "err",
-							bad ? err : "", "ms", 120));
+			json_array_append_new(ssh, json_pack("{s:s,s:s,s:i,s:s,s:s,s:s,s:i}",
+							     "user", s->mesh.users.v[u], "name",
+							     names->v[i], "exit", bad ? 255 : 0,
+							     "echo", bad ? "none" : "alone", "out",
+							     "", "err", bad ? err : "", "ms", 120));
 		}
 	return json_pack("{s:I,s:o,s:{s:s,s:i}}", "peer", (json_int_t)target, "ssh", ssh, "tcp",
 			 "result", tcp, "ms", 1);

@@ -17,6 +17,7 @@ UNIT_TESTS = \
 	tests/unit/test_report \
 	tests/unit/test_man \
 	tests/unit/test_mesh \
+	tests/unit/test_try \
 	tests/unit/test_migrate \
 	tests/unit/test_verify \
 	tests/unit/test_libvirt \
@@ -34,6 +35,7 @@ UNIT_TESTS = \
 tests_unit_test_known_hosts_SOURCES = tests/unit/test_known_hosts.c tests/unit/sshd.c
 tests_unit_test_transport_SOURCES = tests/unit/test_transport.c tests/unit/sshd.c
 tests_unit_test_ssh_races_SOURCES = tests/unit/test_ssh_races.c tests/unit/sshd.c
+tests_unit_test_try_SOURCES = tests/unit/test_try.c tests/unit/sshd.c
 tests_unit_test_fleet_SOURCES = tests/unit/test_fleet.c tests/unit/sshd.c
 tests_unit_test_nft_SOURCES = tests/unit/test_nft.c tests/unit/nft-net.c tests/unit/nft-net.h
 tests_unit_test_migration_ports_SOURCES = tests/unit/test_migration_ports.c tests/unit/nft-net.c \
