@@ -18,6 +18,7 @@ RESOURCE_SOURCES = \
 RESOURCE_SHARED = \
 	src/resource/edit-ini.c \
 	src/resource/edit-lines.c \
+	src/resource/mount-table.c \
 	src/resource/port-set.c \
 	src/resource/ports-boot.c \
 	src/resource/ports-kernel.c \

@@ -12,8 +12,9 @@
  *   --- dir MODE UID GID PATH
  *   --- file MODE UID GID PATH      its content follows
  *   --- link TARGET PATH
+ *   --- fact HOST ID      JSON: what was observed there
  *   --- expect STATUS     lines "change WHAT | BEFORE | AFTER" ("-": absent), all of them, in
- * order; "reason TEXT": a part of the reason
+ * order; "reason TEXT" and "remedy TEXT": a part of it
  *   --- after PATH        the content after apply follows
  *   --- mode MODE UID GID PATH      after apply
  *   --- writes PATH       changed by apply though no change names it: what a link leads to
@@ -41,6 +42,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "resource/mount-table.h"
 #include "resource/resource.h"
 
 static const char passwd[] = "root:x:0:0:root:/root:/bin/bash\n"
@@ -217,6 +219,26 @@ static void make_root(struct trial *t)
 
 /* ---- the world ---- */
 
+/* What other hosts said. */
+static void merge_facts(struct trial *t)
+{
+	for (size_t i = 0; i < t->n_parts; i++) {
+		char host[64], id[64];
+		const struct mp_host *h;
+		json_t *facts;
+
+		if (strcmp(t->parts[i].word, "fact") != 0)
+			continue;
+		assert_int_equal(sscanf(t->parts[i].args, "%63s %63s", host, id), 2);
+		h = mp_inventory_find(t->w.inv, host);
+		assert_non_null(h);
+		facts = json_pack("{s:o}", id, json_loads(t->parts[i].body, 0, NULL));
+		assert_non_null(facts);
+		mp_world_merge(&t->w, h->index, facts);
+		json_decref(facts);
+	}
+}
+
 static void make_world(struct trial *t)
 {
 	const struct part *inv = find(t, "inventory"), *set = find(t, "profile"),
@@ -243,6 +265,7 @@ static void make_world(struct trial *t)
 	assert_true(!name || strcmp(t->host->name, name->args) == 0);
 	for (size_t n = 0; n < i->n_hosts; n++)
 		t->w.hosts[n].selected = t->w.hosts[n].reached = true;
+	merge_facts(t);
 }
 
 /* Looks, and works out what is wanted, as agent and controller do. */
@@ -341,6 +364,10 @@ static void check_diff(const struct trial *t, const struct mp_diff *d)
 			if (!d->reason || !strstr(d->reason, lines.v[i] + 7))
 				fail_msg("%s: reason '%s', want '%s'", t->name,
 					 d->reason ? d->reason : "", lines.v[i] + 7);
+		} else if (strncmp(lines.v[i], "remedy ", 7) == 0) {
+			if (!d->remedy || !strstr(d->remedy, lines.v[i] + 7))
+				fail_msg("%s: remedy '%s', want '%s'", t->name,
+					 d->remedy ? d->remedy : "", lines.v[i] + 7);
 		} else if (strncmp(lines.v[i], "change ", 7) == 0) {
 			if (n >= d->n_changes)
 				fail_msg("%s: missing: %s", t->name, lines.v[i]);
@@ -573,6 +600,46 @@ static void test_stock_nova_conf(void **state)
 	trial_fini(&t);
 }
 
+/* The kernel's own table; /proc is always a mount of its own, and its device tells where a link
+ * leads. */
+static void test_mount_table(void **state)
+{
+	mp_auto_mount struct mp_mount below = { 0 }, linked = { 0 };
+	struct mp_err err = { 0 };
+	struct mp_sys *sys;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(mp_sys_open("/", &sys, &err), 0);
+	assert_int_equal(mp_mount_find(sys, "/proc/no/such/", NULL, &below, &err), 0);
+	assert_string_equal(below.point, "/proc");
+	assert_string_equal(below.type, "proc");
+	assert_false(mp_mount_is_remote(&below));
+	assert_int_equal(stat("/proc/self/fd", &st), 0);
+	assert_int_equal(mp_mount_find(sys, "/etc", &st, &linked, &err), 0);
+	assert_string_equal(linked.type, "proc");
+	mp_sys_close(sys);
+}
+
+static void expect_merged(const char *have, const char *wanted, const char *expected)
+{
+	mp_auto_free char *got = mp_mount_merge_options(have, wanted);
+
+	assert_string_equal(got, expected);
+}
+
+static void test_merge_options(void **state)
+{
+	(void)state;
+	expect_merged("", "defaults,_netdev", "defaults,_netdev");
+	expect_merged("defaults", "defaults", "defaults");
+	expect_merged("_netdev,hard", "defaults,_netdev", "_netdev,hard");
+	expect_merged("ro,async,root_squash,fsid=1,sec=sys", "rw,sync,fsid=0,no_root_squash",
+		      "sec=sys,rw,sync,fsid=0,no_root_squash");
+	expect_merged("noauto,nosuid", "auto", "nosuid,auto");
+	expect_merged("version=1", "vers=4", "version=1,vers=4");
+}
+
 static bool has_cases(const char *id)
 {
 	const char *dir = getenv("SRCDIR");
@@ -666,11 +733,12 @@ static void test_common_answers(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[64] = { cmocka_unit_test(test_descriptors),
-					cmocka_unit_test(test_common_answers),
-					cmocka_unit_test(test_none_is_forgotten),
-					cmocka_unit_test(test_stock_nova_conf) };
-	size_t n = 4;
+	struct CMUnitTest tests[64] = {
+		cmocka_unit_test(test_descriptors),       cmocka_unit_test(test_common_answers),
+		cmocka_unit_test(test_none_is_forgotten), cmocka_unit_test(test_stock_nova_conf),
+		cmocka_unit_test(test_mount_table),       cmocka_unit_test(test_merge_options)
+	};
+	size_t n = 6;
 
 	for (size_t i = 0; mp_resources[i] && n < MP_N_ELEMS(tests); i++)
 		if (has_cases(mp_resources[i]->id))
