@@ -8,3 +8,9 @@ POLICY_SOURCES = \
 POLICY_SHARED = \
 	src/migrate/policy.c \
 	src/migrate/policy-forecast.c
+# What stands against a move: one file per group of predicates.
+PRECHECK_SOURCES = \
+	src/migrate/precheck.c \
+	src/migrate/precheck-guest.c \
+	src/migrate/precheck-modes.c \
+	src/migrate/precheck-nova.c

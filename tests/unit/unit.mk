@@ -30,7 +30,9 @@ UNIT_TESTS = \
 	tests/unit/test_nft \
 	tests/unit/test_migration_ports \
 	tests/unit/test_policy \
-	tests/unit/test_policy_sim
+	tests/unit/test_policy_sim \
+	tests/unit/test_policy_moves \
+	tests/unit/test_precheck
 
 tests_unit_test_known_hosts_SOURCES = tests/unit/test_known_hosts.c tests/unit/sshd.c
 tests_unit_test_transport_SOURCES = tests/unit/test_transport.c tests/unit/sshd.c
