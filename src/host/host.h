@@ -72,12 +72,17 @@ struct mp_attr {
  * fsync of the directory. A symbolic link is followed, and what it points at is replaced. secret:
  * the journal keeps only that it was created, never its bytes. Missing parent directories are an
  * error. Same bytes: nothing happens. Refused: a dangling link, a user's link to what that user
- * does not own, and a file that was changed by somebody else since mp_sys_read() saw it.
+ * does not own, and a file that was changed by somebody else since mp_sys_read() saw it last,
+ * or while the new one was made. So a file is read once for an edit, and not again before the
+ * write.
  */
 int mp_sys_write(struct mp_sys *sys, const char *path, const void *data, size_t size,
 		 const struct mp_attr *fresh, bool secret, struct mp_err *err);
 
-/* Creates one directory (parents must exist) or changes owner and mode of what is there. */
+/*
+ * Creates one directory (parents must exist) or changes owner and mode of what is there. The owner
+ * of a file with several hard links is not changed.
+ */
 int mp_sys_mkdir(struct mp_sys *sys, const char *path, const struct mp_attr *attr,
 		 struct mp_err *err);
 int mp_sys_chattr(struct mp_sys *sys, const char *path, const struct mp_attr *attr,

@@ -171,21 +171,53 @@ static int dress(const struct job *j, int from, struct mp_err *err)
 
 /* ---- replacing ---- */
 
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static int meanwhile(const struct mp_place *at, struct mp_err *err)
+{
+	return mp_err_set(err, MP_E_INPUT,
+			  "%s was changed by somebody else meanwhile; run apply again", at->path);
+}
+
 static int changed_meanwhile(const struct job *j, struct mp_err *err)
 {
 	const struct mp_seen *s = mp_seen_get(j->sys, j->at.path);
 
-	if (!s)
+	if (!s || (s->exists == j->at.exists && (!s->exists || same_file(&s->st, &j->at.st))))
 		return 0;
-	if (s->exists == j->at.exists &&
-	    (!s->exists || (s->st.st_ino == j->at.st.st_ino && s->st.st_dev == j->at.st.st_dev &&
-			    s->st.st_size == j->at.st.st_size &&
-			    s->st.st_mtim.tv_sec == j->at.st.st_mtim.tv_sec &&
-			    s->st.st_mtim.tv_nsec == j->at.st.st_mtim.tv_nsec)))
-		return 0;
-	return mp_err_set(err, MP_E_INPUT,
-			  "%s was changed by somebody else since it was read; run migprep again",
-			  j->at.path);
+	return meanwhile(&j->at, err);
+}
+
+/*
+ * The last look before the old file goes: what was written to it while the new one was made would
+ * be lost.
+ */
+static int still_old(const struct job *j, struct mp_err *err)
+{
+	struct stat st;
+
+	if (fstatat(j->at.dir, j->at.name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			return mp_err_sys(err, errno, "stat %s", j->at.path);
+		return j->at.exists ? meanwhile(&j->at, err) : 0;
+	}
+	return j->at.exists && same_file(&st, &j->at.st) ? 0 : meanwhile(&j->at, err);
+}
+
+/* A new file takes no name that somebody else has taken; not every file system can say so. */
+static int take_name(const struct job *j)
+{
+	if (!j->at.exists) {
+		if (renameat2(j->at.dir, j->tmp, j->at.dir, j->at.name, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EINVAL && errno != ENOSYS)
+			return -1;
+	}
+	return renameat(j->at.dir, j->tmp, j->at.dir, j->at.name);
 }
 
 static int put_new(const struct job *j, int from, struct mp_err *err)
@@ -194,9 +226,13 @@ static int put_new(const struct job *j, int from, struct mp_err *err)
 		return -1;
 	if (mp_fd_write(j->fd, j->data, j->size) < 0 || fsync(j->fd) < 0)
 		return mp_err_sys(err, errno, "write %s beside %s", j->tmp, j->at.path);
-	if (renameat(j->at.dir, j->tmp, j->at.dir, j->at.name) < 0) {
+	if (still_old(j, err) < 0)
+		return -1;
+	if (take_name(j) < 0) {
 		int e = errno;
 
+		if (e == EEXIST)
+			return meanwhile(&j->at, err);
 		if (e == EPERM || e == EBUSY)
 			return mp_err_sys(err, e,
 					  "replace %s (see lsattr and findmnt: it may be "
@@ -247,6 +283,7 @@ static int replace(struct job *j, int from, struct mp_err *err)
 /* The old file: its bytes, and the attributes that the new one takes over. */
 static int take_old(struct job *j, int *ret_from, struct mp_err *err)
 {
+	struct stat st;
 	int fd;
 
 	if (!S_ISREG(j->at.st.st_mode))
@@ -256,6 +293,12 @@ static int take_old(struct job *j, int *ret_from, struct mp_err *err)
 	if (fd < 0)
 		return mp_err_sys(err, errno, "open %s", j->at.path);
 	*ret_from = fd;
+	if (fstat(fd, &st) < 0)
+		return mp_err_sys(err, errno, "stat %s", j->at.path);
+	/* What was looked up is what is read, and whose attributes the new file gets. */
+	if (!S_ISREG(st.st_mode) || !same_file(&st, &j->at.st) || st.st_uid != j->at.st.st_uid ||
+	    st.st_gid != j->at.st.st_gid || st.st_mode != j->at.st.st_mode)
+		return meanwhile(&j->at, err);
 	j->attr = (struct mp_attr){ .mode = j->at.st.st_mode & PERMISSIONS,
 				    .uid = j->at.st.st_uid,
 				    .gid = j->at.st.st_gid };
@@ -307,6 +350,28 @@ int mp_sys_write(struct mp_sys *sys, const char *path, const void *data, size_t 
 
 /* ---- directories, owners and modes ---- */
 
+/*
+ * What is opened is what was looked up. Where users may write, a name can lead elsewhere a moment
+ * later, and a second name of a file can lead to one that they should never get.
+ */
+static int same_owner(const struct mp_place *at, int fd, const struct mp_attr *attr,
+		      struct mp_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return mp_err_sys(err, errno, "stat %s", at->path);
+	if (st.st_ino != at->st.st_ino || st.st_dev != at->st.st_dev ||
+	    st.st_uid != at->st.st_uid || (st.st_mode & S_IFMT) != (at->st.st_mode & S_IFMT))
+		return meanwhile(at, err);
+	if (S_ISREG(st.st_mode) && st.st_nlink > 1 && st.st_uid != attr->uid)
+		return mp_err_set(err, MP_E_DENIED,
+				  "%s has %lu names (hard links), and its owner is not changed for "
+				  "that reason; replace it with a copy of its own",
+				  at->path, (unsigned long)st.st_nlink);
+	return 0;
+}
+
 static int set_attr(struct mp_sys *sys, const struct mp_place *at, const struct mp_attr *attr,
 		    struct mp_err *err)
 {
@@ -320,6 +385,8 @@ static int set_attr(struct mp_sys *sys, const struct mp_place *at, const struct 
 	fd = openat(at->dir, at->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return mp_err_sys(err, errno, "open %s", at->path);
+	if (same_owner(at, fd, attr, err) < 0)
+		return -1;
 	entry = json_pack("{s:s,s:s,s:b}", "op", "attr", "path", at->path, "existed", 1);
 	put_attr(entry, &at->st);
 	if (mp_journal_entry(sys, entry, NULL, 0, &n, err) < 0)
