@@ -200,7 +200,6 @@ static int mend_dirs(struct mp_sys *sys, const struct mp_user *u, const json_t *
 		     struct mp_err *err)
 {
 	mp_auto_free char *dir = mp_ssh_path(u, NULL);
-	struct mp_attr attr = { 0700, u->uid, u->gid };
 	bool exists = false;
 	struct stat st;
 
@@ -213,7 +212,7 @@ static int mend_dirs(struct mp_sys *sys, const struct mp_user *u, const json_t *
 			return -1;
 	}
 	if (json_object_get(fact, "dir"))
-		return mp_sys_chattr(sys, dir, &attr, err);
+		return mp_ssh_attr_mend(sys, u, dir, 0700, err);
 	return mp_ssh_dir_make(sys, u, err);
 }
 
@@ -223,9 +222,9 @@ static int mend_key(struct mp_sys *sys, const struct mp_user *u, const json_t *k
 	mp_auto_free char *path = mp_ssh_path(u, mp_json_str(key, "file", ""));
 	mp_auto_free char *pub = mp_xasprintf("%s.pub", path);
 	mp_auto_free char *line = mp_xasprintf("%s %s\n", mp_json_str(key, "line", ""), comment);
-	struct mp_attr secret = { 0600, u->uid, u->gid }, open = { 0644, u->uid, u->gid };
+	struct mp_attr open = { 0644, u->uid, u->gid };
 
-	if (json_object_get(key, "attr") && mp_sys_chattr(sys, path, &secret, err) < 0)
+	if (json_object_get(key, "attr") && mp_ssh_attr_mend(sys, u, path, 0600, err) < 0)
 		return -1;
 	if (strcmp(mp_json_str(key, "public", ""), "ok") == 0)
 		return 0;

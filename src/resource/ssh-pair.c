@@ -13,6 +13,8 @@
 #define KEYGEN_DIR "/run/migprep-keygen" /* tmpfs: a key that was not installed leaves no trace */
 #define KEYGEN_MS 60000                  /* a large RSA key on a slow, busy host */
 
+#define MAX_KEPT 20 /* old private keys beside one file */
+
 /* ssh(1), IdentityFile; in the order of preference where the profile's type is not there. */
 static const struct {
 	const char *type, *file, *key_prefix;
@@ -63,17 +65,21 @@ int mp_ssh_private_read(struct mp_sys *sys, const struct mp_user *u, const char 
 	return mp_sys_read(sys, path, ret, NULL, NULL, err);
 }
 
-static int run(struct mp_sys *sys, const char *const *argv, struct mp_run_result *ret,
-	       struct mp_err *err)
+static int run(struct mp_sys *sys, const char *const *argv, const char *user,
+	       struct mp_run_result *ret, struct mp_err *err)
 {
-	const struct mp_run_opts opts = { .timeout_ms = KEYGEN_MS };
+	const struct mp_run_opts opts = { .timeout_ms = KEYGEN_MS, .user = user };
 
 	return mp_sys_run(sys, argv, &opts, ret, err);
 }
 
-/* Lets ssh-keygen tell the public half of a key in another format than OpenSSH's own. NULL: it
- * cannot. */
-static int ask_keygen(struct mp_sys *sys, const char *path, char **ret_key, struct mp_err *err)
+/*
+ * Lets ssh-keygen tell the public half of a key in another format than OpenSSH's own. NULL: it
+ * cannot. As the user, whose file it is: root would parse, and say something about, any file that
+ * the user puts there.
+ */
+static int ask_keygen(struct mp_sys *sys, const struct mp_user *u, const char *path, char **ret_key,
+		      struct mp_err *err)
 {
 	const char *const argv[] = { "ssh-keygen", "-y", "-P", "", "-f", path, NULL };
 	struct mp_run_result r = { 0 };
@@ -81,7 +87,7 @@ static int ask_keygen(struct mp_sys *sys, const char *path, char **ret_key, stru
 
 	if (!mp_sys_is_real(sys))
 		return 0;
-	if (run(sys, argv, &r, err) < 0)
+	if (run(sys, argv, u->name, &r, err) < 0)
 		return -1;
 	if (r.status == 0 && mp_ssh_pub_parse(r.out, strlen(r.out), &pub))
 		*ret_key = mp_xstrndup(pub.key, pub.key_len);
@@ -108,6 +114,12 @@ static int look_public(struct mp_sys *sys, const char *path, const struct mp_ssh
 	return 0;
 }
 
+/* ssh(1) refuses a key that others may read, and cannot read one that is not the user's. */
+static bool is_loose(const struct mp_user *u, const struct stat *st)
+{
+	return st->st_uid != u->uid || (st->st_mode & 077);
+}
+
 /* Adds one usable pair to keys; the one of the profile's type goes first. */
 static int add_pair(struct mp_sys *sys, const struct mp_user *u, size_t kind, const char *type,
 		    const char *path, const char *key, const struct stat *st, json_t *keys,
@@ -125,7 +137,7 @@ static int add_pair(struct mp_sys *sys, const struct mp_user *u, size_t kind, co
 	entry = json_pack("{s:s,s:s,s:i,s:s,s:s,s:s}", "file", kinds[kind].file, "type", pub.type,
 			  "bits", pub.bits, "fingerprint", pub.fingerprint, "line", key, "public",
 			  public);
-	if (st->st_uid != u->uid || (st->st_mode & 077)) {
+	if (is_loose(u, st)) {
 		mp_auto_free char *attr = mp_ssh_attr_text(u, st);
 
 		json_object_set_new(entry, "attr", json_string(attr));
@@ -138,8 +150,9 @@ static int add_pair(struct mp_sys *sys, const struct mp_user *u, size_t kind, co
 }
 
 static int look_kind(struct mp_sys *sys, const struct mp_user *u, size_t kind, const char *type,
-		     json_t *keys, json_t *occupied, struct mp_err *err)
+		     json_t *fact, struct mp_err *err)
 {
+	json_t *keys = json_object_get(fact, "keys"), *occupied = json_object_get(fact, "occupied");
 	mp_auto_free char *path = mp_ssh_path(u, kinds[kind].file), *key = NULL;
 	auto_wipe char *text = NULL;
 	const char *why = "is no private key, or is damaged";
@@ -150,15 +163,18 @@ static int look_kind(struct mp_sys *sys, const struct mp_user *u, size_t kind, c
 		return -1;
 	if (!text)
 		return 0;
+	if (is_loose(u, &st) && mp_ssh_file_refuse(u, path, &st, fact))
+		return 0;
 	switch (mp_ssh_private_parse(text, size, &key)) {
 	case MP_SSH_PRIVATE_PLAIN:
 		return add_pair(sys, u, kind, type, path, key, &st, keys, err);
 	case MP_SSH_PRIVATE_OTHER:
-		if (ask_keygen(sys, path, &key, err) < 0)
+		if (ask_keygen(sys, u, path, &key, err) < 0)
 			return -1;
 		if (key)
 			return add_pair(sys, u, kind, type, path, key, &st, keys, err);
-		why = "cannot be read by ssh-keygen without a passphrase";
+		why = is_loose(u, &st) ? "may be read by others, so that ssh-keygen refuses it"
+				       : "cannot be read by ssh-keygen without a passphrase";
 		break;
 	case MP_SSH_PRIVATE_LOCKED:
 		why = "has a passphrase";
@@ -186,7 +202,8 @@ static int look_dirs(struct mp_sys *sys, const struct mp_user *u, json_t *fact, 
 	}
 	if (mp_sys_stat(sys, dir, &exists, &st, err) < 0)
 		return -1;
-	if (exists && ((st.st_mode & 07777) != 0700 || st.st_uid != u->uid)) {
+	if (exists && ((st.st_mode & 07777) != 0700 || st.st_uid != u->uid) &&
+	    !mp_ssh_file_refuse(u, dir, &st, fact)) {
 		mp_auto_free char *attr = mp_ssh_attr_text(u, &st);
 
 		json_object_set_new(fact, "dir", json_string(attr));
@@ -197,30 +214,47 @@ static int look_dirs(struct mp_sys *sys, const struct mp_user *u, json_t *fact, 
 int mp_ssh_pairs_look(struct mp_sys *sys, const struct mp_user *u, const char *type, json_t *fact,
 		      struct mp_err *err)
 {
-	json_t *keys = json_array(), *occupied = json_object();
-
-	json_object_set_new(fact, "keys", keys);
-	json_object_set_new(fact, "occupied", occupied);
+	json_object_set_new(fact, "keys", json_array());
+	json_object_set_new(fact, "occupied", json_object());
 	if (look_dirs(sys, u, fact, err) < 0)
 		return -1;
 	for (size_t i = 0; i < MP_N_ELEMS(kinds); i++)
-		if (look_kind(sys, u, i, type, keys, occupied, err) < 0)
+		if (look_kind(sys, u, i, type, fact, err) < 0)
 			return -1;
 	return 0;
+}
+
+/* Keeps a key that another one replaces; what an earlier run has kept stays. */
+static int keep_old(struct mp_sys *sys, const char *path, const char *old,
+		    const struct mp_attr *secret, struct mp_err *err)
+{
+	for (int i = 1; i <= MAX_KEPT; i++) {
+		mp_auto_free char *name = i == 1 ? mp_xasprintf("%s.migprep-old", path)
+						 : mp_xasprintf("%s.migprep-old.%d", path, i);
+		auto_wipe char *there = NULL;
+
+		if (mp_sys_read(sys, name, &there, NULL, NULL, err) < 0)
+			return -1;
+		if (!there)
+			return mp_sys_write(sys, name, old, strlen(old), secret, true, err);
+		if (strcmp(there, old) == 0)
+			return 0;
+	}
+	return mp_err_set(err, MP_E_LIMIT,
+			  "%s.migprep-old has %d successors; remove those that nobody needs", path,
+			  MAX_KEPT);
 }
 
 int mp_ssh_pair_install(struct mp_sys *sys, const struct mp_user *u, const char *file,
 			const char *private_key, const char *public_line, struct mp_err *err)
 {
 	mp_auto_free char *path = mp_ssh_path(u, file), *pub = mp_xasprintf("%s.pub", path);
-	mp_auto_free char *kept = mp_xasprintf("%s.migprep-old", path);
 	auto_wipe char *old = NULL;
 	struct mp_attr secret = { 0600, u->uid, u->gid }, open = { 0644, u->uid, u->gid };
 
 	if (mp_ssh_dir_make(sys, u, err) < 0 || mp_ssh_private_read(sys, u, file, &old, err) < 0)
 		return -1;
-	if (old && strcmp(old, private_key) != 0 &&
-	    mp_sys_write(sys, kept, old, strlen(old), &secret, true, err) < 0)
+	if (old && strcmp(old, private_key) != 0 && keep_old(sys, path, old, &secret, err) < 0)
 		return -1;
 	/* The public half last: where it is, the private one is whole. */
 	if (mp_sys_write(sys, path, private_key, strlen(private_key), &secret, true, err) < 0)
@@ -232,7 +266,7 @@ static int clear_keygen_dir(struct mp_sys *sys, struct mp_err *err)
 {
 	static const char *const argv[] = { "rm", "-rf", KEYGEN_DIR, NULL };
 	struct mp_run_result r = { 0 };
-	int rc = run(sys, argv, &r, err);
+	int rc = run(sys, argv, NULL, &r, err);
 
 	if (rc == 0 && r.status != 0)
 		rc = mp_err_set(err, MP_E_SYS, "rm -rf %s: %.200s", KEYGEN_DIR, r.errtext);
@@ -247,7 +281,7 @@ static int keygen(struct mp_sys *sys, const char *type, const char *comment, str
 				    "",           "-C", comment, "-f", KEYGEN_DIR "/key",
 				    NULL };
 	struct mp_run_result r = { 0 };
-	int rc = run(sys, mkdir, &r, err);
+	int rc = run(sys, mkdir, NULL, &r, err);
 
 	if (rc == 0 && r.status != 0)
 		rc = mp_err_set(err, MP_E_SYS, "mkdir %s: %.200s", KEYGEN_DIR, r.errtext);
@@ -255,7 +289,7 @@ static int keygen(struct mp_sys *sys, const char *type, const char *comment, str
 	if (rc < 0)
 		return -1;
 	r = (struct mp_run_result){ 0 };
-	rc = run(sys, gen, &r, err);
+	rc = run(sys, gen, NULL, &r, err);
 	if (rc == 0 && r.timed_out)
 		rc = mp_err_set(err, MP_E_TIMEOUT, "ssh-keygen -t %s took longer than %d s", type,
 				KEYGEN_MS / 1000);

@@ -13,6 +13,7 @@
  *             "public": "ok"|"missing"|"differs", "attr": TEXT if others may read it or it is not
  * the user's}] "occupied": {"id_rsa": "has a passphrase"}  files that are there and of no use
  *   "dir": TEXT if ~/.ssh is not as it should be; "home_mode": TEXT likewise
+ *   "fail", "remedy": where mp_ssh_file_refuse() says so
  * into fact. Public parts only.
  */
 int mp_ssh_pairs_look(struct mp_sys *sys, const struct mp_user *u, const char *type, json_t *fact,
@@ -27,7 +28,7 @@ int mp_ssh_pair_generate(struct mp_sys *sys, const struct mp_user *u, const char
 			 const char *comment, struct mp_err *err);
 
 /* Installs both halves under file; a different private key that is there is kept as
- * FILE.migprep-old. */
+ * FILE.migprep-old, or FILE.migprep-old.2 and so on. */
 int mp_ssh_pair_install(struct mp_sys *sys, const struct mp_user *u, const char *file,
 			const char *private_key, const char *public_line, struct mp_err *err);
 

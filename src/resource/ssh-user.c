@@ -103,13 +103,59 @@ char *mp_ssh_attr_text(const struct mp_user *u, const struct stat *st)
 	return mp_xasprintf("mode %04o, owner uid %u", mode, (unsigned)st->st_uid);
 }
 
+bool mp_ssh_file_refuse(const struct mp_user *u, const char *path, const struct stat *st,
+			json_t *fact)
+{
+	mp_auto_free char *remedy = NULL;
+	json_t *why = NULL;
+
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode)) {
+		why = fail("Look what it is, and move it away",
+			   mp_xasprintf("%s is not a regular file", path));
+	} else if (st->st_uid != u->uid) {
+		remedy = mp_xasprintf("Find out whose it is and how it came there; if it is the "
+				      "user's, run: chown %s: %s",
+				      u->name, path);
+		why = fail(remedy,
+			   mp_xasprintf("%s belongs to uid %u and not to %s, and what another "
+					"user owns is not given away",
+					path, (unsigned)st->st_uid, u->name));
+	} else if (S_ISREG(st->st_mode) && st->st_nlink > 1) {
+		why = fail("Find the other names with find -samefile, and replace this one with a "
+			   "copy",
+			   mp_xasprintf("%s has %lu names (hard links), so that its mode is not "
+					"changed",
+					path, (unsigned long)st->st_nlink));
+	}
+	if (!why)
+		return false;
+	json_object_update(fact, why);
+	json_decref(why);
+	return true;
+}
+
+/* sshd (misc.c, safe_path) wants root or the user as owner and no writer beside. */
+static bool is_loose(const struct mp_user *u, const struct stat *st)
+{
+	return (st->st_uid != u->uid && st->st_uid != 0) || (st->st_mode & 022) ||
+	       (st->st_uid != u->uid && !(st->st_mode & 04));
+}
+
 int mp_ssh_file_look(struct mp_sys *sys, const struct mp_user *u, const char *file, char **ret,
 		     json_t *fact, struct mp_err *err)
 {
 	mp_auto_free char *path = mp_ssh_path(u, file), *text = NULL, *attr = NULL;
+	bool exists = false;
 	struct stat st;
 	size_t size;
 
+	if (mp_sys_stat(sys, path, &exists, &st, err) < 0)
+		return -1;
+	if (exists && !S_ISREG(st.st_mode)) {
+		mp_ssh_file_refuse(u, path, &st, fact);
+		*ret = NULL;
+		return 0;
+	}
 	if (mp_sys_read(sys, path, &text, &size, &st, err) < 0)
 		return -1;
 	if (text && strlen(text) != size)
@@ -118,9 +164,7 @@ int mp_ssh_file_look(struct mp_sys *sys, const struct mp_user *u, const char *fi
 			"%s holds NUL bytes and is no text file; look what happened to it, "
 			"then repair or remove it",
 			path);
-	/* sshd (misc.c, safe_path) wants root or the user as owner and no writer beside. */
-	if (text && ((st.st_uid != u->uid && st.st_uid != 0) || (st.st_mode & 022) ||
-		     (st.st_uid != u->uid && !(st.st_mode & 04)))) {
+	if (text && is_loose(u, &st) && !mp_ssh_file_refuse(u, path, &st, fact)) {
 		attr = mp_ssh_attr_text(u, &st);
 		json_object_set_new(fact, "attr", json_string(attr));
 	}
@@ -140,22 +184,41 @@ int mp_ssh_dir_make(struct mp_sys *sys, const struct mp_user *u, struct mp_err *
 	return exists ? 0 : mp_sys_mkdir(sys, dir, &attr, err);
 }
 
+int mp_ssh_attr_mend(struct mp_sys *sys, const struct mp_user *u, const char *path, mode_t mode,
+		     struct mp_err *err)
+{
+	struct mp_attr attr = { mode, u->uid, u->gid };
+	bool exists = false, refused;
+	json_t *fact;
+	struct stat st;
+
+	if (mp_sys_stat(sys, path, &exists, &st, err) < 0)
+		return -1;
+	if (!exists)
+		return mp_err_set(err, MP_E_INPUT, "%s went away meanwhile; run apply again", path);
+	fact = json_object();
+	refused = mp_ssh_file_refuse(u, path, &st, fact);
+	if (refused)
+		mp_err_set(err, MP_E_DENIED, "%s", mp_json_str(fact, "fail", ""));
+	json_decref(fact);
+	return refused ? -1 : mp_sys_chattr(sys, path, &attr, err);
+}
+
+/* The file is not read again: mp_sys_write() compares with what the caller has edited. */
 int mp_ssh_file_write(struct mp_sys *sys, const struct mp_user *u, const char *file,
 		      const char *text, mode_t mode, struct mp_err *err)
 {
-	mp_auto_free char *path = mp_ssh_path(u, file), *old = NULL;
+	mp_auto_free char *path = mp_ssh_path(u, file);
 	struct mp_attr attr = { mode, u->uid, u->gid };
-	json_t *fact = json_object();
-	int rc = mp_ssh_dir_make(sys, u, err);
+	bool exists = false;
+	struct stat st;
 
-	if (rc == 0)
-		rc = mp_ssh_file_look(sys, u, file, &old, fact, err);
-	if (rc == 0 && (!old || strcmp(old, text) != 0))
-		rc = mp_sys_write(sys, path, text, strlen(text), &attr, false, err);
-	if (rc == 0 && json_object_get(fact, "attr"))
-		rc = mp_sys_chattr(sys, path, &attr, err);
-	json_decref(fact);
-	return rc;
+	if (mp_ssh_dir_make(sys, u, err) < 0 || mp_sys_stat(sys, path, &exists, &st, err) < 0)
+		return -1;
+	/* Before the write, which gives the new file the owner of the old one. */
+	if (exists && is_loose(u, &st) && mp_ssh_attr_mend(sys, u, path, mode, err) < 0)
+		return -1;
+	return mp_sys_write(sys, path, text, strlen(text), &attr, false, err);
 }
 
 bool mp_ssh_user_diff(const json_t *fact, const char *user, const char *path, struct mp_diff *ret)

@@ -47,15 +47,31 @@ char *mp_ssh_path(const struct mp_user *u, const char *file);
 char *mp_ssh_attr_text(const struct mp_user *u, const struct stat *st);
 
 /*
+ * Whether owner and mode of a file or directory in a directory of the user must be left to a
+ * person: it is not the user's (who may have moved it there), it has other names, or it is no file.
+ * Then fact receives "fail" and "remedy".
+ */
+bool mp_ssh_file_refuse(const struct mp_user *u, const char *path, const struct stat *st,
+			json_t *fact);
+
+/*
  * Reads a text file in ~/.ssh (NULL: absent) and says in fact what sshd's StrictModes or the user
- * would stumble over: "attr": "mode 0666, owner uid 1001". Bytes that are no text are an error.
+ * would stumble over: "attr": "mode 0666, owner nova", or "fail" where that may not be mended.
+ * Bytes that are no text are an error.
  */
 int mp_ssh_file_look(struct mp_sys *sys, const struct mp_user *u, const char *file, char **ret,
 		     json_t *fact, struct mp_err *err);
 
-/* Writes it, with ~/.ssh made if it is missing, and mends owner and mode. */
+/*
+ * Writes it, with ~/.ssh made if it is missing, and mends its mode. The text must come from one
+ * mp_sys_read() of the file since mp_sys_open().
+ */
 int mp_ssh_file_write(struct mp_sys *sys, const struct mp_user *u, const char *file,
 		      const char *text, mode_t mode, struct mp_err *err);
+
+/* Gives a file or directory of the user its mode; what mp_ssh_file_refuse() refuses is an error. */
+int mp_ssh_attr_mend(struct mp_sys *sys, const struct mp_user *u, const char *path, mode_t mode,
+		     struct mp_err *err);
 
 /* Makes ~/.ssh if it is missing. */
 int mp_ssh_dir_make(struct mp_sys *sys, const struct mp_user *u, struct mp_err *err);

@@ -276,6 +276,124 @@ static void authorized_fails_as_it_should(void **state)
 	cluster_fini(&c);
 }
 
+/* The bytes that were edited are those that apply read; a line added since then is not lost. */
+static void file_is_read_once(void **state)
+{
+	struct env *e = *state;
+	mp_auto_free char *old = NULL, *now = NULL;
+	struct mp_err err = { 0 };
+	struct mp_user u;
+
+	run("mkdir -m 700 %s/root/.ssh", e->root);
+	put(e->root, "/root/.ssh/authorized_keys", "line\n");
+	assert_int_equal(mp_sys_begin(e->sys, "a", &err), 0);
+	assert_int_equal(mp_ssh_user_get(e->sys, "root", &u, &err), 0);
+	assert_int_equal(mp_sys_read(e->sys, "/root/.ssh/authorized_keys", &old, NULL, NULL, &err),
+			 0);
+	run("echo 'added by the operator' >>%s/root/.ssh/authorized_keys", e->root);
+	assert_int_equal(
+		mp_ssh_file_write(e->sys, &u, "authorized_keys", "line\nours\n", 0600, &err), -1);
+	assert_non_null(strstr(err.text, "somebody else meanwhile"));
+	now = slurp(e->root, "/root/.ssh/authorized_keys");
+	assert_string_equal(now, "line\nadded by the operator\n");
+	assert_int_equal(mp_sys_end(e->sys, false, &err), 0);
+}
+
+/* What nova may have moved or linked into ~/.ssh is not given to nova. */
+static void others_files_are_not_given_away(void **state)
+{
+	static const struct {
+		const char *make, *says, *remedy;
+	} rows[] = {
+		{ "echo secret >$f && chmod 600 $f", "belongs to uid 0 and not to nova",
+		  "run: chown nova:" },
+		{ "echo secret >$f && chown 1001 $f && chmod 644 $f",
+		  "belongs to uid 1001 and not to nova", "Find out whose" },
+		{ "echo x >$f && chown 64060 $f && chmod 666 $f && ln $f $f.2",
+		  "has 2 names (hard links)", "find -samefile" },
+		{ "mkfifo $f", "is not a regular file", "move it away" },
+	};
+	const struct mp_resource *r = &mp_resource_ssh_authorized;
+	struct env *e = *state;
+	mp_auto_free char *path = mp_xasprintf("%s/var/lib/nova/.ssh/authorized_keys", e->root);
+	struct cluster c;
+	json_t *params, *want, *fact;
+
+	if (geteuid() != 0) {
+		print_message("skipped: needs root to give files away\n");
+		skip();
+	}
+	cluster_init(&c);
+	cluster_keys(&c);
+	params = r->params(&c.w, &c.inv->hosts[0]);
+	want = r->want(&c.w, &c.inv->hosts[0]);
+	for (size_t i = 0; i < MP_N_ELEMS(rows); i++) {
+		mp_auto_free char *text = NULL, *remedy = NULL;
+		struct mp_err err = { 0 };
+		struct stat before, after;
+		struct mp_user u;
+
+		run("rm -rf %s/var/lib/nova/.ssh && mkdir -m 700 %s/var/lib/nova/.ssh && "
+		    "chown 64060:64060 %s/var/lib/nova/.ssh",
+		    e->root, e->root, e->root);
+		run("f=%s; %s", path, rows[i].make);
+		before = st_of("", path);
+		assert_int_equal(converge(e->sys, r, params, want, true, &fact, &text), MP_FAIL);
+		if (!strstr(text, rows[i].says))
+			fail_msg("%s", text);
+		remedy = json_dumps(fact, 0);
+		if (!strstr(remedy, rows[i].remedy))
+			fail_msg("%s", remedy);
+		json_decref(fact);
+		/* Not either when it came there after the look. */
+		assert_int_equal(mp_sys_begin(e->sys, "a", &err), 0);
+		assert_int_equal(mp_ssh_user_get(e->sys, "nova", &u, &err), 0);
+		assert_int_equal(mp_ssh_file_write(e->sys, &u, "authorized_keys", "x", 0600, &err),
+				 -1);
+		assert_int_equal(mp_sys_end(e->sys, false, &err), 0);
+		after = st_of("", path);
+		assert_int_equal(before.st_ino, after.st_ino);
+		assert_int_equal(before.st_uid, after.st_uid);
+		assert_int_equal(before.st_mode, after.st_mode);
+	}
+	json_decref(params);
+	json_decref(want);
+	cluster_fini(&c);
+}
+
+/* The same for a private key and for ~/.ssh itself. */
+static void others_keys_are_not_given_away(void **state)
+{
+	const struct mp_resource *r = &mp_resource_ssh_keys;
+	struct env *e = *state;
+	json_t *params, *want;
+	mp_auto_free char *text = NULL, *dir = NULL;
+	struct stat st;
+
+	if (geteuid() != 0) {
+		print_message("skipped: needs root to give files away\n");
+		skip();
+	}
+	params = json_pack("{s:[s],s:s}", "users", "nova", "type", "ed25519");
+	want = json_pack("{s:[s],s:s,s:s}", "users", "nova", "type", "ed25519", "comment", "c");
+	run("cd %s/var/lib/nova && mkdir -m 700 .ssh && chown 64060:64060 .ssh && "
+	    "ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519",
+	    e->root);
+	assert_int_equal(converge(e->sys, r, params, want, true, NULL, &text), MP_FAIL);
+	assert_non_null(strstr(text, "id_ed25519 belongs to uid 0 and not to nova"));
+	st = st_of(e->root, "/var/lib/nova/.ssh/id_ed25519");
+	assert_int_equal(st.st_uid, 0);
+	run("cd %s/var/lib/nova && chown 64060:64060 .ssh/* && chown 0 .ssh", e->root);
+	assert_int_equal(converge(e->sys, r, params, want, true, NULL, &dir), MP_FAIL);
+	assert_non_null(strstr(dir, "/var/lib/nova/.ssh belongs to uid 0"));
+	st = st_of(e->root, "/var/lib/nova/.ssh");
+	assert_int_equal(st.st_uid, 0);
+	run("chown 64060:64060 %s/var/lib/nova/.ssh", e->root);
+	assert_int_equal(converge(e->sys, r, params, want, true, NULL, NULL), MP_OK);
+	json_decref(params);
+	json_decref(want);
+}
+
 /* ---- ssh-keys on the real root ---- */
 
 static json_t *own_want(const char *comment)
@@ -389,12 +507,45 @@ static void shared(struct mp_sys *sys, const json_t *params)
 	assert_string_equal(now, secret);
 	run("cmp /root/was /root/.ssh/id_ed25519.migprep-old && "
 	    "test $(stat -c %%a /root/.ssh/id_ed25519.migprep-old) = 600");
+	/* A second time: what was kept first is still there. */
+	run("ssh-keygen -q -t ed25519 -N '' -f /root/second && "
+	    "cp /root/second /root/.ssh/id_ed25519 && cp /root/second.pub "
+	    "/root/.ssh/id_ed25519.pub");
+	assert_int_equal(converge(sys, r, params, want, true, NULL, NULL), MP_DRIFT);
+	run("cmp /root/was /root/.ssh/id_ed25519.migprep-old && "
+	    "cmp /root/second /root/.ssh/id_ed25519.migprep-old.2 && "
+	    "cmp /root/owner /root/.ssh/id_ed25519");
 	/* The owner has none yet. */
 	none = json_pack("{s:[s],s:s,s:s,s:s,s:{}}", "users", "root", "type", "ed25519", "comment",
 			 MP_SSH_SHARED_COMMENT, "owner", "h1", "shared");
 	assert_int_equal(converge(sys, r, params, none, false, NULL, NULL), MP_DRIFT);
 	json_decref(want);
 	json_decref(none);
+}
+
+/* What a user has made is parsed with the rights of that user. */
+static void parsed_as_the_user(struct mp_sys *sys)
+{
+	const struct mp_resource *r = &mp_resource_ssh_keys;
+	json_t *params = json_pack("{s:[s],s:s}", "users", "mpuser", "type", "ed25519");
+	json_t *want =
+		json_pack("{s:[s],s:s,s:s}", "users", "mpuser", "type", "ed25519", "comment", "c");
+	mp_auto_free char *who = NULL;
+
+	run("{ cat /etc/passwd; echo mpuser:x:54321:54321::/run/mpuser:/bin/sh; } >/run/passwd && "
+	    "mount --bind /run/passwd /etc/passwd");
+	run("mkdir -m 755 /run/mpuser && mkdir -m 700 /run/mpuser/.ssh && "
+	    "ssh-keygen -q -t rsa -b 2048 -m PEM -N '' -f /run/mpuser/.ssh/id_rsa && "
+	    "chown -R 54321:54321 /run/mpuser");
+	put("", "/usr/local/sbin/ssh-keygen",
+	    "#!/bin/sh\nid -u >>/run/who\nexec /usr/bin/ssh-keygen \"$@\"\n");
+	run("chmod 755 /usr/local/sbin/ssh-keygen && : >/run/who && chmod 666 /run/who");
+	assert_int_equal(converge(sys, r, params, want, true, NULL, NULL), MP_OK);
+	who = sh("cat /run/who");
+	assert_string_equal(who, "54321\n");
+	run("umount /etc/passwd && rm /usr/local/sbin/ssh-keygen");
+	json_decref(params);
+	json_decref(want);
 }
 
 /* Runs in a child with mounts of its own. */
@@ -409,13 +560,14 @@ static void on_real_root(void)
 	damaged(sys, params);
 	kept(sys, params);
 	shared(sys, params);
+	parsed_as_the_user(sys);
 	mp_sys_close(sys);
 	json_decref(params);
 }
 
 static void keys_are_generated_on_the_host(void **state)
 {
-	static const char *const hide[] = { "/root", "/run", "/var/lib" };
+	static const char *const hide[] = { "/root", "/run", "/var/lib", "/usr/local/sbin" };
 	int status;
 	pid_t pid;
 
@@ -487,9 +639,15 @@ static void shared_pair_has_one_owner(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(known_hosts_converges),          T(known_hosts_revoked_is_not_touched),
-		T(authorized_converges),           T(authorized_fails_as_it_should),
-		T(keys_are_generated_on_the_host), T(shared_pair_has_one_owner),
+		T(known_hosts_converges),
+		T(known_hosts_revoked_is_not_touched),
+		T(authorized_converges),
+		T(authorized_fails_as_it_should),
+		T(keys_are_generated_on_the_host),
+		T(shared_pair_has_one_owner),
+		T(file_is_read_once),
+		T(others_files_are_not_given_away),
+		T(others_keys_are_not_given_away),
 	};
 
 	return cmocka_run_group_tests_name("ssh-resources", tests, NULL, NULL);
