@@ -40,6 +40,11 @@ int mp_cli_look(struct mp_cli *cli, const char *what, const bool *mask, struct m
  * memory. */
 void mp_cli_judge(struct mp_cli *cli);
 void mp_cli_judge_reach(struct mp_cli *cli); /* only who answered */
+/*
+ * What is said of a host that did not answer: an error "CAUSE; REMEDY" is taken apart, another one
+ * gets a remedy by its code. Heap strings. Pure.
+ */
+void mp_cli_reach_texts(const struct mp_err *e, char **ret_reason, char **ret_remedy);
 
 /* Brings the selected hosts into line by stages, then looks again where something was changed. */
 int mp_cli_change(struct mp_cli *cli, struct mp_err *err);

@@ -131,7 +131,8 @@ static int greet(struct mp_session *s, const struct mp_bundle *bundle, mp_ms dea
 			return mp_err_set(
 				err, MP_E_TIMEOUT,
 				"logged in, but the agent did not start in time; look at the "
-				"load of the host and at its login shell");
+				"load of the host and at its login shell, or give it more time "
+				"with --timeout");
 		if (rc <= 0)
 			return rc < 0 ? -1 : no_greeting(s, err);
 	}
@@ -185,15 +186,15 @@ static int next_message(struct mp_session *s, const char *verb, mp_ms deadline, 
 				err, MP_E_TIMEOUT,
 				"the agent did not finish '%s' in time; look at the load of "
 				"the host and at what hangs there (mounts, libvirtd), or give "
-				"it more time",
+				"it more time with --timeout",
 				verb);
 		if (rc < 0)
 			return -1;
 		if (rc == 0)
 			return mp_err_set(
 				err, MP_E_GONE,
-				"the agent ended in the middle of '%s'; look at the host's "
-				"journal (out of memory, reboot)%s%.200s",
+				"the agent ended in the middle of '%s'%s%.200s; look at the "
+				"host's journal (out of memory, reboot)",
 				verb, *s->stream->ops->errtext(s->stream) ? ": " : "",
 				s->stream->ops->errtext(s->stream));
 	}

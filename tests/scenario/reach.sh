@@ -88,7 +88,7 @@ done
 unreached() { # HOST CODE REGEX DESCRIPTION
 	local got
 	got=$(jq -r --arg h "$1" '.hosts[] | select(.name == $h) | "\(.error.code): \(.results[] | select(.id == "host-reach") | "\(.status) \(.reason) | \(.remedy)")"' "$JSON")
-	if [[ $got == "$2: fail "* ]] && grep -qE -- "$3" <<<"$got"; then
+	if [[ $got == "$2: fail "* ]] && grep -qiE -- "$3" <<<"$got"; then
 		ok "$1: $4: $2"
 	else
 		not_ok "$1: $4: $2 ($3)" "$got"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # libvirt is not restarted under a guest on the move: neither where it leaves nor where it comes to, which libvirt tells
 # in different ways. The move goes on to its end; after that, apply restarts.
-# shellcheck disable=SC2016 # a host's shell expands it
+# shellcheck disable=SC2016,SC2317 # a host's shell expands it; wait_until calls what it is given
 . "$(dirname "$0")/../lib/scenario.sh"
 needs root jq
 

@@ -17,6 +17,7 @@ UNIT_TESTS = \
 	tests/unit/test_run \
 	tests/unit/test_report \
 	tests/unit/test_man \
+	tests/unit/test_cli \
 	tests/unit/test_mesh \
 	tests/unit/test_try \
 	tests/unit/test_migrate \
