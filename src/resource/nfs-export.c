@@ -4,16 +4,20 @@
 #include "config.h"
 #include "resource/resource.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "model/name.h"
 #include "resource/edit-lines.h"
+#include "resource/mount-table.h"
 #include "resource/want.h"
 
 #define EXPORTS "/etc/exports"
 #define EXPORTS_D "/etc/exports.d"
+#define EVERYBODY "*"
 
 static json_t *params(const struct mp_world *w, const struct mp_host *h)
 {
@@ -21,16 +25,14 @@ static json_t *params(const struct mp_world *w, const struct mp_host *h)
 	return json_pack("{s:s}", "path", mp_profile_str(w->profile, "nova", "instances_path"));
 }
 
-/* "CLIENT(OPTIONS)" with the options in order, so that texts can be compared. */
 static char *client_text(const char *client, size_t n, const char *options)
 {
-	mp_auto_free char *sorted = mp_sort_options(options);
-
-	return mp_xasprintf("%.*s(%s)", (int)n, client, sorted);
+	return mp_xasprintf("%.*s%s%s%s", (int)n, client, options[0] ? "(" : "", options,
+			    options[0] ? ")" : "");
 }
 
-/* The clients of a line of exports(5); a word that starts with '-' gives options to those after it.
- */
+/* The clients of a line of exports(5), each as "CLIENT(OPTIONS)"; a word that starts with '-' gives
+ * options to those after it. */
 static json_t *clients_of(const struct mp_strv *words)
 {
 	const char *defaults = "";
@@ -45,8 +47,8 @@ static json_t *clients_of(const struct mp_strv *words)
 			continue;
 		}
 		own = open ? mp_xstrndup(open + 1, strcspn(open + 1, ")")) : mp_xstrdup("");
-		all = mp_xasprintf("%s,%s", defaults, own);
-		text = client_text(word, open ? (size_t)(open - word) : strlen(word), all);
+		all = mp_mount_merge_options(defaults, own);
+		text = client_text(word, strcspn(word, "("), all);
 		json_array_append_new(list, json_string(text));
 	}
 	return list;
@@ -68,17 +70,6 @@ static bool is_root(const json_t *clients)
 	return false;
 }
 
-static bool same_path(const char *a, const char *b)
-{
-	size_t na = strlen(a), nb = strlen(b);
-
-	while (na > 1 && a[na - 1] == '/')
-		na--;
-	while (nb > 1 && b[nb - 1] == '/')
-		nb--;
-	return na == nb && memcmp(a, b, na) == 0;
-}
-
 /* Adds the lines for path to lines, and notes in fact which other export is the root. */
 static int look_at(struct mp_sys *sys, const char *file, const char *path, json_t *lines,
 		   json_t *fact, struct mp_err *err)
@@ -97,7 +88,7 @@ static int look_at(struct mp_sys *sys, const char *file, const char *path, json_
 		if (!words.n)
 			continue;
 		clients = clients_of(&words);
-		if (same_path(words.v[0], path))
+		if (mp_mount_same_path(words.v[0], path))
 			json_array_append_new(
 				lines, json_pack("{s:s,s:O}", "file", file, "clients", clients));
 		else if (is_root(clients))
@@ -142,60 +133,176 @@ static int observe(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_
 	return 0;
 }
 
-static int by_text(const void *a, const void *b)
+/* ---- what is wanted ---- */
+
+/* Who may mount: the client as it is written, the names it may be written by, and whether it must
+ * be there. */
+static void add_client(const struct mp_world *w, const struct mp_host *c, bool required,
+		       json_t *list)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	mp_auto_strv struct mp_strv names = { 0 };
+	json_t *all = json_array();
+
+	mp_world_names(w, c->index, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		char name[MP_NAME_MAX + 1];
+
+		mp_name_canonical(names.v[i], name, sizeof(name));
+		json_array_append_new(all, json_string(name));
+	}
+	json_array_append_new(list, json_pack("{s:s,s:o,s:b}", "client", c->address, "names", all,
+					      "required", required));
+}
+
+static int by_address(const void *a, const void *b)
+{
+	return strcmp((*(const struct mp_host *const *)a)->address,
+		      (*(const struct mp_host *const *)b)->address);
 }
 
 /* Everybody who mounts: the compute hosts except the server itself. */
-static void list_clients(const struct mp_world *w, const struct mp_host *h, const char *options,
-			 struct mp_strv *ret)
+static json_t *list_clients(const struct mp_world *w, const struct mp_host *h, bool any)
 {
 	const struct mp_inventory *inv = w->inv;
+	mp_auto_free const struct mp_host **hosts = mp_xcalloc(inv->n_hosts + 1, sizeof(*hosts));
+	json_t *list = json_array();
+	size_t n = 0;
 
-	if (strcmp(mp_profile_str(w->profile, "storage", "clients"), "any") == 0) {
-		mp_strv_take(ret, client_text("*", 1, options));
-		return;
-	}
-	for (size_t i = 0; i < inv->n_hosts; i++) {
-		const struct mp_host *c = &inv->hosts[i];
-
-		if (c != h && (c->roles & MP_ROLE_COMPUTE))
-			mp_strv_take(ret, client_text(c->address, strlen(c->address), options));
-	}
-	if (ret->n)
-		qsort(ret->v, ret->n, sizeof(*ret->v), by_text);
+	if (any)
+		json_array_append_new(list, json_pack("{s:s,s:[s],s:b}", "client", EVERYBODY,
+						      "names", EVERYBODY, "required", true));
+	for (size_t i = 0; i < inv->n_hosts; i++)
+		if (&inv->hosts[i] != h && (inv->hosts[i].roles & MP_ROLE_COMPUTE))
+			hosts[n++] = &inv->hosts[i];
+	qsort(hosts, n, sizeof(*hosts), by_address);
+	for (size_t i = 0; i < n; i++)
+		add_client(w, hosts[i], !any, list);
+	return list;
 }
 
 static json_t *want(const struct mp_world *w, const struct mp_host *h)
 {
 	const char *path = mp_profile_str(w->profile, "nova", "instances_path");
-	const char *options = mp_profile_str(w->profile, "storage", "export_options");
-	mp_auto_free char *escaped = mp_line_escape(path);
-	mp_auto_strv struct mp_strv clients = { 0 };
-	mp_auto_buf struct mp_buf line;
-	json_t *list = json_array();
+	bool any = strcmp(mp_profile_str(w->profile, "storage", "clients"), "any") == 0;
+	json_t *clients;
 
-	mp_buf_init(&line, 0);
-	if (strcmp(mp_profile_str(w->profile, "storage", "kind"), "nfs") != 0) {
-		json_decref(list);
+	if (strcmp(mp_profile_str(w->profile, "storage", "kind"), "nfs") != 0)
 		return mp_want_skip("the profile says storage.kind = %s",
 				    mp_profile_str(w->profile, "storage", "kind"));
-	}
-	list_clients(w, h, options, &clients);
-	if (!clients.n) {
-		json_decref(list);
+	clients = list_clients(w, h, any);
+	if (!json_array_size(clients)) {
+		json_decref(clients);
 		return mp_want_skip("no other compute host mounts %s", path);
 	}
-	mp_buf_puts(&line, escaped);
-	for (size_t i = 0; i < clients.n; i++) {
-		json_array_append_new(list, json_string(clients.v[i]));
-		/* In the file the options stand as the profile has them. */
-		mp_buf_printf(&line, " %.*s(%s)", (int)strcspn(clients.v[i], "("), clients.v[i],
-			      options);
+	return json_pack("{s:s,s:s,s:o}", "path", path, "options",
+			 mp_profile_str(w->profile, "storage", "export_options"), "clients",
+			 clients);
+}
+
+/* ---- comparing ---- */
+
+/* The client without options, in canonical form; whatever stands for all machines as "*". */
+static void client_name(const char *text, char *ret, size_t size)
+{
+	static const char *const all[] = { "", EVERYBODY, "0.0.0.0/0", "0.0.0.0/0.0.0.0", "::/0" };
+	static const char *const whole[] = { "/32", "/128", "/255.255.255.255" };
+	size_t n = strcspn(text, "(");
+	mp_auto_free char *client = mp_xstrndup(text, n);
+
+	for (size_t i = 0; i < MP_N_ELEMS(whole); i++) {
+		size_t k = strlen(whole[i]);
+
+		if (n > k && strcmp(client + n - k, whole[i]) == 0)
+			client[n - k] = '\0';
 	}
-	return json_pack("{s:s,s:o,s:s}", "path", path, "clients", list, "line",
-			 mp_buf_peek(&line));
+	for (size_t i = 0; i < MP_N_ELEMS(all); i++)
+		if (strcmp(client, all[i]) == 0) {
+			snprintf(ret, size, "%s", EVERYBODY);
+			return;
+		}
+	mp_name_canonical(client, ret, size);
+}
+
+/* The place in wanted of the client that name stands for, or -1. */
+static ssize_t find_client(const json_t *wanted, const char *name)
+{
+	const json_t *c, *known;
+	size_t i, k;
+
+	json_array_foreach(wanted, i, c)
+	{
+		json_array_foreach(json_object_get(c, "names"), k, known)
+		{
+			if (mp_str_eq(json_string_value(known), name))
+				return (ssize_t)i;
+		}
+	}
+	return -1;
+}
+
+struct outcome {
+	json_t *clients; /* the line as it is to be */
+	json_t *foreign; /* those of them that are not ours */
+};
+
+static void outcome_fini(struct outcome *o)
+{
+	json_decref(o->clients);
+	json_decref(o->foreign);
+}
+
+static void keep(struct outcome *o, const char *text, const json_t *w, bool *seen)
+{
+	const json_t *wanted = json_object_get(w, "clients");
+	size_t n = strcspn(text, "(");
+	mp_auto_free char *own = NULL, *all = NULL, *new = NULL;
+	char name[MP_NAME_MAX + 1];
+	ssize_t at;
+
+	client_name(text, name, sizeof(name));
+	at = find_client(wanted, name);
+	if (at < 0 && strcmp(name, EVERYBODY) == 0)
+		return;
+	if (at < 0) {
+		json_array_append_new(o->clients, json_string(text));
+		json_array_append_new(o->foreign, json_string(text));
+		return;
+	}
+	if (seen[at])
+		return;
+	seen[at] = true;
+	own = text[n] ? mp_xstrndup(text + n + 1, strcspn(text + n + 1, ")")) : mp_xstrdup("");
+	all = mp_mount_merge_options(own, mp_json_str(w, "options", ""));
+	new = client_text(text, n, all);
+	json_array_append_new(o->clients, json_string(new));
+}
+
+/* What the line must say: ours with their options, others as they stand; not everybody, unless that
+ * is wanted. */
+static struct outcome settle(const json_t *fact, const json_t *w)
+{
+	struct outcome r = { json_array(), json_array() };
+	const json_t *wanted = json_object_get(w, "clients"), *line, *c;
+	mp_auto_free bool *seen = mp_xcalloc(json_array_size(wanted) + 1, sizeof(*seen));
+	size_t i, k;
+
+	json_array_foreach(json_object_get(fact, "lines"), i, line)
+	{
+		if (strcmp(mp_json_str(line, "file", ""), EXPORTS) != 0)
+			continue;
+		json_array_foreach(json_object_get(line, "clients"), k, c)
+			keep(&r, json_string_value(c) ? json_string_value(c) : "", w, seen);
+	}
+	json_array_foreach(wanted, i, c)
+	{
+		const char *client = mp_json_str(c, "client", "");
+		mp_auto_free char *text =
+			client_text(client, strlen(client), mp_json_str(w, "options", ""));
+
+		if (!seen[i] && mp_json_bool(c, "required", false))
+			json_array_append_new(r.clients, json_string(text));
+	}
+	return r;
 }
 
 static char *join(const json_t *list)
@@ -210,65 +317,68 @@ static char *join(const json_t *list)
 	return mp_buf_take(&out);
 }
 
-/* Equal sets; wanted is without repetition. */
-static bool same_clients(const json_t *have, const json_t *wanted)
-{
-	const json_t *a, *b;
-	size_t i, j, found = 0;
-
-	json_array_foreach(have, i, a)
-	{
-		bool known = false;
-
-		json_array_foreach(wanted, j, b) known = known || json_equal(a, b);
-		if (!known)
-			return false;
-	}
-	json_array_foreach(wanted, i, a) json_array_foreach(have, j, b) if (json_equal(a, b))
-	{
-		found++;
-		break;
-	}
-	return found == json_array_size(wanted);
-}
-
 static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 {
 	const char *path = mp_json_str(w, "path", ""), *root = mp_json_str(fact, "root", NULL);
-	const json_t *wanted = json_object_get(w, "clients"), *line;
-	mp_auto_free char *what = mp_xasprintf("%s %s", EXPORTS, path), *after = join(wanted);
-	mp_auto_free char *before = NULL;
+	__attribute__((cleanup(outcome_fini))) struct outcome then = settle(fact, w);
+	mp_auto_free char *what = mp_xasprintf("%s %s", EXPORTS, path), *after = join(then.clients);
+	mp_auto_free char *before = NULL, *foreign = join(then.foreign);
+	const json_t *line;
 	size_t i, here = 0;
-	bool fine = true;
 
 	json_array_foreach(json_object_get(fact, "lines"), i, line)
 	{
 		const char *file = mp_json_str(line, "file", "");
 
-		if (strcmp(file, EXPORTS) != 0) {
+		if (strcmp(file, EXPORTS) != 0)
 			mp_diff_verdict(ret, MP_FAIL, "Remove that line",
 					"%s exports %s as well, and both count", file, path);
-			continue;
-		}
-		fine = fine && same_clients(json_object_get(line, "clients"), wanted);
-		if (here++ == 0)
+		else if (here++ == 0)
 			before = join(json_object_get(line, "clients"));
 	}
-	if (root && is_root(wanted))
+	if (root && is_root(then.clients))
 		mp_diff_verdict(
 			ret, MP_FAIL,
 			"Take fsid=0 out of storage.export_options in the profile; clients then "
 			"mount the whole path",
 			"%s is the NFSv4 root (fsid=0) already, and there can be only one", root);
-	if (here != 1 || !fine)
+	if (foreign[0])
+		mp_diff_verdict(ret, MP_WARN,
+				"Remove it from " EXPORTS " if it does not need the directory",
+				"%s lets in others than the compute hosts of the inventory to %s: "
+				"%s",
+				EXPORTS, path, foreign);
+	if (here != 1 || strcmp(before, after) != 0)
 		mp_diff_change(ret, what, before, after);
 }
 
-static int write_exports(struct mp_sys *sys, const json_t *w, struct mp_err *err)
+/* ---- changing ---- */
+
+static char *line_text(const char *path, const json_t *clients)
+{
+	mp_auto_free char *escaped = mp_line_escape(path);
+	struct mp_buf out;
+	const json_t *c;
+	size_t i;
+
+	mp_buf_init(&out, 0);
+	mp_buf_puts(&out, escaped);
+	json_array_foreach(clients, i, c)
+	{
+		mp_auto_free char *word = mp_line_escape(json_string_value(c));
+
+		mp_buf_printf(&out, " %s", word);
+	}
+	return mp_buf_take(&out);
+}
+
+static int write_exports(struct mp_sys *sys, const json_t *fact, const json_t *w,
+			 struct mp_err *err)
 {
 	static const struct mp_attr fresh = { .mode = 0644 };
 	const char *path = mp_json_str(w, "path", "");
-	mp_auto_free char *text = NULL, *new = NULL;
+	__attribute__((cleanup(outcome_fini))) struct outcome then = settle(fact, w);
+	mp_auto_free char *text = NULL, *new = NULL, *line = line_text(path, then.clients);
 	mp_auto_free struct mp_line *old = NULL;
 	size_t size, new_size, pos = 0, n = 0;
 	struct mp_line l;
@@ -279,13 +389,12 @@ static int write_exports(struct mp_sys *sys, const json_t *w, struct mp_err *err
 		mp_auto_strv struct mp_strv words = { 0 };
 
 		mp_line_words(text, &l, &words);
-		if (!words.n || !same_path(words.v[0], path))
+		if (!words.n || !mp_mount_same_path(words.v[0], path))
 			continue;
 		old = mp_xreallocarray(old, n + 1, sizeof(*old));
 		old[n++] = l;
 	}
-	new = mp_line_replace(text ? text : "", size, old, n, mp_json_str(w, "line", ""),
-			      &new_size);
+	new = mp_line_replace(text ? text : "", size, old, n, line, &new_size);
 	return mp_sys_write(sys, EXPORTS, new, new_size, &fresh, false, err);
 }
 
@@ -298,7 +407,7 @@ static int apply(struct mp_sys *sys, const json_t *p, const json_t *fact, const 
 	int r = 0;
 
 	(void)p;
-	if (write_exports(sys, w, err) < 0)
+	if (write_exports(sys, fact, w, err) < 0)
 		return -1;
 	if (!mp_sys_is_real(sys) || !mp_json_bool(fact, "serving", false))
 		return 0;
@@ -321,7 +430,8 @@ const struct mp_resource mp_resource_nfs_export = {
 	.checked = "The lines for the directory in /etc/exports and /etc/exports.d: one line, with "
 		   "the addresses of the "
 		   "other compute hosts (or * where the profile says storage.clients = any) and "
-		   "the profile's options. "
+		   "the profile's options. Further options and further single clients are kept, "
+		   "and the clients told; * goes unless the profile wants it. "
 		   "apply replaces only that line, and runs exportfs -ra where the NFS server "
 		   "runs. Starting the NFS "
 		   "server is not part of it.",

@@ -3,12 +3,6 @@
 #include "resource/want.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/alloc.h"
-#include "base/buf.h"
 
 __attribute__((format(printf, 1, 0))) static json_t *text_of(const char *fmt, va_list ap)
 {
@@ -58,24 +52,4 @@ const struct mp_host *mp_nfs_server(const struct mp_inventory *inv, size_t *ret_
 	if (ret_n)
 		*ret_n = n;
 	return r;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-char *mp_sort_options(const char *options)
-{
-	mp_auto_strv struct mp_strv v = { 0 };
-	mp_auto_buf struct mp_buf out;
-
-	mp_buf_init(&out, 0);
-	mp_str_split(options, ",", &v);
-	if (v.n)
-		qsort(v.v, v.n, sizeof(*v.v), by_bytes);
-	for (size_t i = 0; i < v.n; i++)
-		if (!i || strcmp(v.v[i], v.v[i - 1]) != 0)
-			mp_buf_printf(&out, "%s%s", i ? "," : "", v.v[i]);
-	return mp_buf_take(&out);
 }

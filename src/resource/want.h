@@ -19,7 +19,4 @@ json_t *mp_want_no_nova(const struct mp_world *w);
 /* The host with role nfs; NULL when there is none; *ret_n (may be NULL): how many there are. */
 const struct mp_host *mp_nfs_server(const struct mp_inventory *inv, size_t *ret_n);
 
-/* The comma-separated words in byte order, without empty and repeated ones. */
-char *mp_sort_options(const char *options);
-
 #endif
