@@ -26,7 +26,9 @@
 #define MP_PROBE_LINE 40        /* bytes of a command, with the line end */
 #define MP_PROBE_BUCKETS 24     /* of the histogram of lost time; bucket n: below 2^n us */
 #define MP_PROBE_MAX_FAULTS 16  /* described one by one between two MP_PC_MARK; all are counted */
+/* A disk is only written where it begins with this; its first block holds nothing else. */
 #define MP_PROBE_DISK_MARK "migprep probe scratch disk; may be overwritten\n"
+#define MP_PROBE_DISK_BLOCKS 1024 /* used at most, behind the first */
 
 enum mp_probe_type {
 	/* a: longest time lost at once since the beat before, in units of 64 ticks, at most 65535.
@@ -106,6 +108,7 @@ enum mp_probe_fault {
 	MP_FAULT_AHEAD = 6,  /* E(p, g) for a g > G: the ledger of generations lost a write */
 	MP_FAULT_LEDGER = 7, /* the ledger does not match its checksums, which are kept elsewhere */
 	MP_FAULT_CODE = 8,   /* the guest's own program changed */
+	MP_FAULT_IO = 9,     /* the disk refused a read or a write */
 	MP_FAULT_END,
 };
 

@@ -230,6 +230,15 @@ static bool disk_scanned(const struct mp_probe_case *c, struct mp_probe_verdict 
 {
 	const struct mp_probe_record *r, *ready;
 
+	if (either(c, MP_PT_DISK, MP_DISK_NONE)) {
+		say(v, "the guest found no virtio-blk disk that it can drive");
+		return false;
+	}
+	if (either(c, MP_PT_DISK, MP_DISK_NOT_SCRATCH)) {
+		say(v, "the guest's disk does not begin with migprep's mark, so the guest did not "
+		       "touch it");
+		return false;
+	}
 	r = mp_probe_track_find(c->target, MP_PT_SCAN_DISK, c->scan_id);
 	ready = either(c, MP_PT_READY, -1);
 	if (!r || !ready || !ready->a || r->c != ready->a) {

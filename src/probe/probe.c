@@ -49,6 +49,7 @@ static const char *const faults[MP_FAULT_END] = {
 	[MP_FAULT_AHEAD] = "page newer than its entry in the ledger",
 	[MP_FAULT_LEDGER] = "ledger that does not match its checksum",
 	[MP_FAULT_CODE] = "changed program code",
+	[MP_FAULT_IO] = "disk error",
 };
 
 size_t mp_probe_image_size(void)

@@ -15,7 +15,9 @@
 /*
  * The guest: an ELF for libvirt's <kernel>, on machine types pc and q35 from 4.0 on (older ones
  * ignore the PVH note and hang), with or without KVM. It needs one virtual CPU, a serial port (for
- * the console) and the HPET; with a disk, one virtio-blk PCI device.
+ * the console) and the HPET; with a disk, one virtio-blk PCI device that begins with
+ * MP_PROBE_DISK_MARK and has a block more than MP_PROBE_DISK_BLOCKS (smaller ones are used as far
+ * as they go).
  */
 extern const unsigned char mp_probe_image[];
 extern const unsigned char mp_probe_image_end[];

@@ -16,7 +16,8 @@ PROBE_GUEST = \
 	src/probe/guest/pages.c \
 	src/probe/guest/params.c \
 	src/probe/guest/pattern.c \
-	src/probe/guest/serial.c
+	src/probe/guest/serial.c \
+	src/probe/guest/virtio.c
 PROBE_GUEST_PARTS = \
 	src/probe/guest/guest.ld \
 	src/probe/guest/guest.h \

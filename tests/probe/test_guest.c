@@ -277,7 +277,7 @@ static void test_scan_finds(void **state)
 	assert_true(vm_tell(vm, MP_PC_SCAN, id));
 	VM_AWAIT(&lab, said(vm, MP_PT_SCAN_END, id));
 	assert_int_equal(said(vm, MP_PT_SCAN_END, id)->b, 0);
-	for (uint32_t kind = 1; kind < MP_FAULT_END; kind++) {
+	for (uint32_t kind = 1; kind <= MP_FAULT_CODE; kind++) {
 		assert_true(vm_tell(vm, MP_PC_MARK, kind));
 		assert_true(vm_tell(vm, MP_PC_CORRUPT, kind));
 		assert_true(vm_tell(vm, MP_PC_SCAN, ++id));
@@ -309,6 +309,133 @@ static void test_rewrite_finds(void **state)
 	assert_int_equal(said(vm, MP_PT_FAULT_GOT, -1)->a, 300); /* the word that was hit */
 	assert_int_equal(said(vm, MP_PT_FAULT_FROM, -1)->a, 1);  /* one bit */
 	off(vm);
+	vm_lab_end(&lab);
+}
+
+/* ---- the disk ---- */
+
+/* A scratch image of so many blocks behind the first; heap string. */
+static char *make_disk(const struct vm_lab *lab, const char *mark, unsigned blocks)
+{
+	char *path = mp_xasprintf("%s/disk", lab->dir);
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(mark, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(truncate(path, (blocks + 1l) * MP_PROBE_PAGE), 0);
+	return path;
+}
+
+static void read_block(int fd, unsigned block, uint8_t *ret)
+{
+	assert_int_equal(pread(fd, ret, MP_PROBE_PAGE, (block + 1l) * MP_PROBE_PAGE),
+			 MP_PROBE_PAGE);
+}
+
+static void write_block(int fd, unsigned block, const uint8_t *data)
+{
+	assert_int_equal(pwrite(fd, data, MP_PROBE_PAGE, (block + 1l) * MP_PROBE_PAGE),
+			 MP_PROBE_PAGE);
+}
+
+/* Waits until the guest has rewritten a block; old: all blocks as they were. */
+static unsigned await_rewrite(struct vm_lab *lab, int fd, const uint8_t *old, unsigned blocks)
+{
+	uint8_t now[MP_PROBE_PAGE];
+	unsigned found = blocks;
+
+	VM_AWAIT(lab, ({
+			 for (found = 0; found < blocks; found++) {
+				 read_block(fd, found, now);
+				 if (memcmp(now, old + found * MP_PROBE_PAGE, MP_PROBE_PAGE) != 0)
+					 break;
+			 }
+			 found < blocks;
+		 }));
+	return found;
+}
+
+/* A write that the disk forgets, and a block that it loses. */
+static void test_disk_finds(void **state)
+{
+	enum { BLOCKS = 64 };
+	static uint8_t old[BLOCKS * MP_PROBE_PAGE];
+	struct vm_lab lab;
+	struct vm *vm;
+	char *disk;
+	unsigned stale;
+	int fd;
+
+	(void)state;
+	NEED_QEMU(&lab);
+	disk = make_disk(&lab, MP_PROBE_DISK_MARK, BLOCKS);
+	vm = vm_start(&lab, &(struct vm_opts){ .machine = "q35",
+					       .cmdline = "hot_mib=1 rate_mibs=1 disk=5",
+					       .mib = 64,
+					       .disk = disk,
+					       .disk_where = ",bus=root1",
+					       .more_device = "pcie-root-port,id=root1" });
+	await_ready(vm);
+	assert_int_equal(said(vm, MP_PT_DISK, MP_DISK_READY)->c, BLOCKS);
+	assert_int_equal(said(vm, MP_PT_READY, -1)->a, BLOCKS);
+	fd = open(disk, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (unsigned i = 0; i < BLOCKS; i++)
+		read_block(fd, i, old + i * MP_PROBE_PAGE);
+	assert_true(vm_tell(vm, MP_PC_SCAN, 1));
+	VM_AWAIT(&lab, said(vm, MP_PT_SCAN_END, 1));
+	assert_int_equal(said(vm, MP_PT_SCAN_DISK, 1)->b, 0);
+	assert_int_equal(said(vm, MP_PT_SCAN_DISK, 1)->c, BLOCKS);
+	stale = await_rewrite(&lab, fd, old, BLOCKS);
+	write_block(fd, stale, old + stale * MP_PROBE_PAGE);
+	assert_true(vm_tell(vm, MP_PC_SCAN, 2));
+	VM_AWAIT(&lab, said(vm, MP_PT_SCAN_END, 2));
+	assert_non_null(said(vm, MP_PT_FAULT, MP_FAULT_STALE));
+	assert_int_equal(said(vm, MP_PT_FAULT, MP_FAULT_STALE)->c, stale);
+	assert_int_equal(said(vm, MP_PT_FAULT_WANT, -1)->a, MP_WHERE_DISK);
+	memset(old, 0, MP_PROBE_PAGE);
+	write_block(fd, 3, old);
+	assert_true(vm_tell(vm, MP_PC_SCAN, 3));
+	VM_AWAIT(&lab, said(vm, MP_PT_SCAN_END, 3));
+	assert_non_null(said(vm, MP_PT_FAULT, MP_FAULT_ZERO));
+	assert_int_equal(said(vm, MP_PT_FAULT, MP_FAULT_ZERO)->c, 3);
+	off(vm);
+	close(fd);
+	unlink(disk);
+	free(disk);
+	vm_lab_end(&lab);
+}
+
+/* A disk without the mark is not written. */
+static void test_disk_of_somebody_else(void **state)
+{
+	struct vm_lab lab;
+	struct vm *vm;
+	char *disk, text[64] = { 0 };
+	FILE *f;
+
+	(void)state;
+	NEED_QEMU(&lab);
+	disk = make_disk(&lab, "somebody's file system\n", 64);
+	vm = vm_start(&lab, &(struct vm_opts){ .machine = "pc",
+					       .cmdline = "hot_mib=1 disk=1000",
+					       .mib = 64,
+					       .disk = disk });
+	await_ready(vm);
+	assert_non_null(said(vm, MP_PT_DISK, MP_DISK_NOT_SCRATCH));
+	assert_int_equal(said(vm, MP_PT_READY, -1)->a, 0);
+	run_for(vm, SECOND / 2);
+	off(vm);
+	f = fopen(disk, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(text, sizeof(text), f));
+	assert_string_equal(text, "somebody's file system\n");
+	for (int c; (c = getc(f)) != EOF;)
+		assert_int_equal(c, 0);
+	fclose(f);
+	unlink(disk);
+	free(disk);
 	vm_lab_end(&lab);
 }
 
@@ -449,7 +576,7 @@ struct move {
 	const char *machine, *cmdline;
 	unsigned mib;
 	bool post_copy;
-	const char *disk;
+	unsigned disk_blocks;
 };
 
 /* Moves the guest of a to b and waits for the end of the job. */
@@ -517,13 +644,15 @@ static void params_of(const char *cmdline, struct mp_probe_params *ret)
 static void migrate(struct vm_lab *lab, const struct move *m, uint32_t corrupt,
 		    struct mp_probe_verdict *ret, long long *ret_downtime)
 {
-	struct vm_opts o = {
-		.machine = m->machine, .cmdline = m->cmdline, .mib = m->mib, .disk = m->disk
-	};
+	struct vm_opts o = { .machine = m->machine, .cmdline = m->cmdline, .mib = m->mib };
+	char *disk = make_disk(lab, MP_PROBE_DISK_MARK, m->disk_blocks);
 	struct mp_probe_params p;
 	struct mp_probe_case c = { .params = &p, .scan_id = 77 };
-	struct vm *a = vm_start(lab, &o), *b;
+	struct vm *a, *b;
 
+	if (m->disk_blocks)
+		o.disk = disk;
+	a = vm_start(lab, &o);
 	params_of(m->cmdline, &p);
 	await_ready(a);
 	o.incoming = true;
@@ -544,15 +673,18 @@ static void migrate(struct vm_lab *lab, const struct move *m, uint32_t corrupt,
 	print_verdict(m, ret, *ret_downtime);
 	vm_end(a);
 	off(b);
+	unlink(disk);
+	free(disk);
 }
 
 static void test_migration(void **state)
 {
 	static const struct move moves[] = {
-		{ "pc", "hot_mib=8 rate_mibs=20 cold_mib=32", 96, false, NULL },
-		{ "q35", "hot_mib=8 rate_mibs=20 cold_mib=32 content=half", 96, false, NULL },
-		{ "q35", "hot_mib=2 rate_mibs=300", 64, false, NULL },
-		{ "pc", "hot_mib=16 rate_mibs=20 cold_mib=32", 96, true, NULL },
+		{ "pc", "hot_mib=8 rate_mibs=20 cold_mib=32", 96, false, 0 },
+		{ "q35", "hot_mib=8 rate_mibs=20 cold_mib=32 content=half", 96, false, 0 },
+		{ "q35", "hot_mib=2 rate_mibs=300", 64, false, 0 },
+		{ "pc", "hot_mib=16 rate_mibs=20 cold_mib=32", 96, true, 0 },
+		{ "pc", "hot_mib=4 rate_mibs=20 disk=500", 64, false, 256 },
 	};
 	struct vm_lab lab;
 
@@ -566,6 +698,8 @@ static void test_migration(void **state)
 		for (size_t k = 0; k < v.reasons.n; k++)
 			print_error("%s\n", v.reasons.v[k]);
 		assert_true(v.ok && v.alive && v.memory_verified);
+		assert_int_equal(v.disk_verified, moves[i].disk_blocks > 0);
+		assert_int_equal(v.blocks_checked, moves[i].disk_blocks);
 		assert_true(v.hand_over.seen);
 		/*
 		 * Both speak of the same pause; a busy machine adds to either. QEMU 7.2 reports the
@@ -583,7 +717,7 @@ static void test_migration(void **state)
 /* What was broken before the move is not called ok after it. */
 static void test_migration_with_fault(void **state)
 {
-	static const struct move m = { "pc", "hot_mib=4 rate_mibs=10 cold_mib=8", 64, false, NULL };
+	static const struct move m = { "pc", "hot_mib=4 rate_mibs=10 cold_mib=8", 64, false, 0 };
 	struct vm_lab lab;
 	struct mp_probe_verdict v;
 	long long downtime;
@@ -633,6 +767,7 @@ int main(void)
 		cmocka_unit_test(test_refuses),        cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_closed_loop),    cmocka_unit_test(test_beats),
 		cmocka_unit_test(test_scan_finds),     cmocka_unit_test(test_rewrite_finds),
+		cmocka_unit_test(test_disk_finds),     cmocka_unit_test(test_disk_of_somebody_else),
 		cmocka_unit_test(test_stalled_socket), cmocka_unit_test(test_stalled_pty),
 		cmocka_unit_test(test_freeze),         cmocka_unit_test(test_freeze_without_hpet),
 		cmocka_unit_test(test_migration),      cmocka_unit_test(test_migration_with_fault),

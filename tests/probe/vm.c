@@ -145,13 +145,13 @@ static void become_qemu(const struct vm_lab *lab, const struct vm_opts *o)
 	add(&argv, "-qmp", "unix:%s/qmp,server=on,wait=off", lab->dir);
 	if (o->incoming)
 		add(&argv, "-incoming", "defer");
+	if (o->more_device)
+		add(&argv, "-device", "%s", o->more_device);
 	if (o->disk) {
-		add(&argv, "-drive", "file=%s,if=none,id=d,format=raw,cache=none", o->disk);
+		add(&argv, "-drive", "file=%s,if=none,id=d,format=raw", o->disk);
 		add(&argv, "-device", "virtio-blk-pci,drive=d%s",
 		    o->disk_where ? o->disk_where : "");
 	}
-	if (o->more_device)
-		add(&argv, "-device", "%s", o->more_device);
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves no machine behind */
 	dup2(open("/dev/null", O_RDWR), 0);
 	dup2(open(log, O_WRONLY | O_CREAT | O_APPEND, 0600), 1);
@@ -339,7 +339,8 @@ json_t *vm_qmp(struct vm *vm, const char *text)
 
 	assert_null(vm->reply);
 	assert_int_equal(send(vm->qmp, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-	VM_AWAIT(vm->lab, vm->reply);
+	VM_AWAIT(vm->lab, vm->reply || vm->qmp < 0);
+	assert_non_null(vm->reply);
 	reply = vm->reply;
 	vm->reply = NULL;
 	return reply;

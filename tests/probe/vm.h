@@ -42,7 +42,7 @@ struct vm_opts {
 	bool incoming;           /* waits for "migrate-incoming" */
 	const char *disk;        /* path of a raw image, or NULL */
 	const char *disk_where;  /* ",bus=..." or NULL */
-	const char *more_device; /* or NULL */
+	const char *more_device; /* before the disk; or NULL */
 	bool no_hpet;
 	bool pty; /* the serial port is a pty, as under libvirt; what it says first is lost */
 };

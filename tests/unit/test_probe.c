@@ -485,6 +485,14 @@ static void short_disk_scan(struct story *s)
 				       .at_us = r->at_us };
 }
 
+static void foreign_disk(struct story *s)
+{
+	no_disk_scan(s);
+	find(s, MP_PT_READY, false)->r.a = 0;
+	find(s, MP_PT_HELLO, false)->r.a = MP_DISK_NOT_SCRATCH;
+	find(s, MP_PT_HELLO, false)->r.type = MP_PT_DISK;
+}
+
 static const struct doctored {
 	const char *name;
 	void (*doctor)(struct story *s);
@@ -516,6 +524,7 @@ static const struct doctored {
 	{ "writes nothing", writes_nothing, false, "no longer writes" },
 	{ "runs twice", runs_twice, false, "runs on both hosts" },
 	{ "no scan of the disk", no_disk_scan, true, "0 blocks" },
+	{ "a disk of somebody else", foreign_disk, true, "does not begin with" },
 	{ "short scan of the disk", short_disk_scan, true, "255 blocks" },
 };
 

@@ -61,6 +61,7 @@ struct start_info { /* hvm_start_info of Xen's public/arch-x86/hvm/start_info.h 
 /* Maps all memory above the image in one piece; returns its address, and its size in bytes. */
 uint8_t *memory_map(const struct start_info *info, uint64_t *ret_size);
 uint64_t memory_physical(const void *p); /* of something in the image or in that piece */
+uint8_t *memory_device(uint64_t at);     /* where a device's registers are; NULL: too far away */
 
 /* ---- pattern.c: contents that depend on seed, page and generation, and the judgement ---- */
 
@@ -113,13 +114,22 @@ void fault_simple(enum mp_probe_fault kind); /* without a page */
 uint32_t fault_count(void);
 void fault_mark(void);
 
+/* ---- virtio.c: one virtio-blk device ---- */
+
+bool virtio_start(uint64_t *ret_sectors);
+void virtio_submit(bool write, uint64_t sector, void *page); /* of 512 bytes; one at a time */
+bool virtio_busy(void);
+bool virtio_done(bool *ret_good); /* the request has ended, and how */
+
 /* ---- disk.c: the disk worker ---- */
 
 void disk_start(void);
-uint16_t disk_blocks(void);   /* 0: none */
+uint16_t disk_blocks(void); /* 0: no disk */
+bool disk_filled(void);
 void disk_work(uint64_t now); /* looks after the request in flight, sends the next */
+bool disk_hurry(void);        /* the next request should not wait for a tick */
 void disk_scan(void);         /* begins to read all blocks */
-bool disk_scanned(uint32_t *ret_faults, uint32_t *ret_checked);
+bool disk_scanned(uint32_t *ret_faults, uint32_t *ret_checked); /* it has ended */
 uint32_t disk_writes(void);
 uint32_t disk_longest_us(void);
 void disk_mark(void);

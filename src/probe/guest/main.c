@@ -260,7 +260,7 @@ static void __attribute__((noreturn)) run(void)
 		disk_work(now);
 		pages_work(m.beat / 4);
 		serial_pump();
-		paused = pages_idle();
+		paused = pages_idle() && !disk_hurry();
 		if (paused)
 			clock_pause();
 	}

@@ -197,6 +197,8 @@ static void fill_one(void)
 		g.filled++;
 		return;
 	}
+	if (!disk_filled())
+		return;
 	g.code_sum = code_sum();
 	g.caught = pages_selftest(&g.tried);
 	g.ready = true;
@@ -234,11 +236,11 @@ void pages_work(uint64_t budget)
 
 bool pages_idle(void)
 {
-	/* Behind the last page a scan waits for the disk, which needs no turn of ours. */
-	bool scan =
-		g.scanning && !(g.scan_disk && g.ledger.scan_at == g.total && !disk_scanned(0, 0));
+	/* The disk fills, and is scanned, in turns of its own. */
+	bool fill = !g.ready && (g.filled < g.total || disk_filled());
+	bool scan = g.scanning && (g.ledger.scan_at < g.total || !g.scan_disk || !disk_hurry());
 
-	return g.ready && !scan && !owes_dirt();
+	return !fill && !scan && !owes_dirt();
 }
 
 bool pages_ready(void)
@@ -322,6 +324,7 @@ static bool damage(enum mp_probe_fault kind)
 		image_start[0] ^= 1;
 		return true;
 	case MP_FAULT_NONE:
+	case MP_FAULT_IO:
 	case MP_FAULT_END:
 		break;
 	}
