@@ -39,7 +39,12 @@ void mp_judgement_fini(struct mp_judgement *j);
 struct mp_virt_cause {
 	char *cause, *remedy; /* owned heap strings or NULL */
 	bool before_start;    /* libvirt refused; no data was moved */
+	const char *phase;    /* "begin", "prepare", "perform", "finish"; NULL: unknown */
+	const char *side;     /* where the cause is: "source", "target", "either"; NULL: unknown */
+	int row;              /* of the table; -1: none */
 };
+
+size_t mp_virt_n_causes(void); /* rows of the table */
 
 void mp_virt_explain(const struct mp_virt_err *e, const char *source, const char *target,
 		     struct mp_virt_cause *ret);

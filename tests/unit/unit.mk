@@ -34,7 +34,8 @@ UNIT_TESTS = \
 	tests/unit/test_policy \
 	tests/unit/test_policy_sim \
 	tests/unit/test_policy_moves \
-	tests/unit/test_precheck
+	tests/unit/test_precheck \
+	tests/unit/test_errors
 
 tests_unit_test_known_hosts_SOURCES = tests/unit/test_known_hosts.c tests/unit/sshd.c
 tests_unit_test_transport_SOURCES = tests/unit/test_transport.c tests/unit/sshd.c
