@@ -65,7 +65,8 @@ const struct mp_param mp_params[] = {
 	{ "storage", "mount_options", MP_PARAM_OPTIONS, "defaults,_netdev",
 	  .help = "Options of the fstab entry.", .source = GUIDE },
 	{ "storage", "idmap_domain", MP_PARAM_DOMAIN, "localdomain",
-	  .help = "Domain in /etc/idmapd.conf, equal on server and clients; empty leaves it alone.",
+	  .help = "Domain in /etc/idmapd.conf on server and clients; unless said, what the hosts agree "
+		  "on already, else the default; empty leaves it alone.",
 	  .source = "idmapd.conf(5)" },
 	{ "firewall", "manage", MP_PARAM_BOOL, "yes",
 	  .help = "Whether apply opens the ports by nftables.", .source = GUIDE },

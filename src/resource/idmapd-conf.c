@@ -68,9 +68,44 @@ static int observe(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_
 	return 0;
 }
 
+/* The value that counts on a host: the last, for drop-ins override the file. NULL: none is set. */
+static const char *set_on(const struct mp_world *w, size_t host)
+{
+	const json_t *values = json_object_get(mp_world_fact(w, host, "idmapd-conf"), "domains");
+	size_t n = json_array_size(values);
+
+	return n ? mp_json_str(json_array_get(values, n - 1), "value", NULL) : NULL;
+}
+
+/* What the reached hosts have set already, or the default; where they disagree, a failure. */
+static json_t *want_as_found(const struct mp_world *w, const char *def)
+{
+	const struct mp_host *hosts = w->inv->hosts, *first = NULL;
+	const char *found = NULL;
+
+	for (size_t i = 0; i < w->inv->n_hosts; i++) {
+		const char *here = set_on(w, i);
+
+		if (!here)
+			continue;
+		if (found && strcasecmp(found, here) != 0)
+			return mp_want_fail(
+				"Set storage.idmap_domain in the profile to the domain of all "
+				"hosts",
+				"the hosts have different NFSv4 domains: %s on %s, %s on %s", found,
+				first->name, here, hosts[i].name);
+		if (!found) {
+			found = here;
+			first = &hosts[i];
+		}
+	}
+	return json_pack("{s:s}", "domain", found ? found : def);
+}
+
 static json_t *want(const struct mp_world *w, const struct mp_host *h)
 {
 	const char *name = mp_profile_str(w->profile, "storage", "idmap_domain");
+	const struct mp_param *row = mp_param_find("storage.idmap_domain");
 
 	(void)h;
 	if (strcmp(mp_profile_str(w->profile, "storage", "kind"), "nfs") != 0)
@@ -78,6 +113,8 @@ static json_t *want(const struct mp_world *w, const struct mp_host *h)
 				    mp_profile_str(w->profile, "storage", "kind"));
 	if (!name[0])
 		return mp_want_skip("the profile leaves storage.idmap_domain alone");
+	if (strcmp(mp_profile_origin(w->profile, row), "default") == 0)
+		return want_as_found(w, name);
 	return json_pack("{s:s}", "domain", name);
 }
 
@@ -137,7 +174,8 @@ const struct mp_resource mp_resource_idmapd_conf = {
 		    "into domain "
 		    "'localdomain'\".",
 	.checked = "[General] Domain in /etc/idmapd.conf and in /etc/idmapd.conf.d/*.conf, which "
-		   "override it. A missing "
+		   "override it. Unless the profile says which, it is the one that the hosts have "
+		   "set already; where they disagree, a person must decide. A missing "
 		   "/etc/idmapd.conf is made. Ids that the kernel keeps are forgotten by `nfsidmap "
 		   "-c`, which migprep does "
 		   "not run.",
