@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * verb listen: a listener in the migration range for the time of a trial. It lives in a process of
- * its own, beyond this session, as nobody, and ends when it is told to or by itself.
+ * verb listen: a listener at both ends of the migration range, on its lowest and its highest free
+ * port, for the time of a trial: a firewall that lets only part of the range through shows at one
+ * of them. It lives in a process of its own, beyond this session, as nobody, and ends when it is
+ * told to or by itself.
  *
- *   {"from", "to", "seconds", "nonce"} -> {"port", "pid", "start"}
+ *   {"from", "to", "seconds", "nonce"} -> {"ports": [LOWEST, HIGHEST], "pid", "start"}; one port
+ *                                         where no other is free
  *   {"stop": {"pid", "start"}}         -> {"stopped": bool}
  */
 #include "config.h"
@@ -20,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,8 +47,11 @@ struct client {
 	mp_ms deadline;
 };
 
+#define MAX_PORTS 2
+
 struct server {
-	int fd;
+	int fds[MAX_PORTS];
+	size_t n_fds;
 	const char *nonce;
 	struct client clients[MAX_CLIENTS];
 	size_t n;
@@ -58,9 +63,13 @@ static void drop_client(struct server *s, size_t i)
 	s->clients[i] = s->clients[--s->n];
 }
 
-static void accept_client(struct server *s)
+static void accept_client(struct server *s, int from)
 {
-	int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd;
+
+	if (s->n == MAX_CLIENTS)
+		return;
+	fd = accept4(from, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0)
 		s->clients[s->n++] = (struct client){ .fd = fd, .deadline = mp_now() + CLIENT_MS };
@@ -87,63 +96,67 @@ static bool serve_client(const struct server *s, struct client *c)
 
 static void serve(struct server *s, mp_ms deadline)
 {
-	struct pollfd p[MAX_CLIENTS + 1];
+	struct pollfd p[MAX_PORTS + MAX_CLIENTS], *clients = p + s->n_fds;
 
 	while (mp_ms_left(deadline) > 0) {
 		mp_ms wake = deadline;
 
-		p[0] = (struct pollfd){ .fd = s->n < MAX_CLIENTS ? s->fd : -1, .events = POLLIN };
+		for (size_t i = 0; i < s->n_fds; i++)
+			p[i] = (struct pollfd){ .fd = s->n < MAX_CLIENTS ? s->fds[i] : -1,
+						.events = POLLIN };
 		for (size_t i = 0; i < s->n; i++) {
-			p[i + 1] = (struct pollfd){ .fd = s->clients[i].fd, .events = POLLIN };
+			clients[i] = (struct pollfd){ .fd = s->clients[i].fd, .events = POLLIN };
 			if (s->clients[i].deadline < wake)
 				wake = s->clients[i].deadline;
 		}
-		if (poll(p, s->n + 1, mp_ms_left(wake)) < 0 && errno != EINTR)
+		if (poll(p, s->n_fds + s->n, mp_ms_left(wake)) < 0 && errno != EINTR)
 			return;
 		/* Backwards, because a dropped client is replaced by the last one. */
 		for (size_t i = s->n; i-- > 0;)
-			if ((p[i + 1].revents && !serve_client(s, &s->clients[i])) ||
+			if ((clients[i].revents && !serve_client(s, &s->clients[i])) ||
 			    mp_ms_left(s->clients[i].deadline) == 0)
 				drop_client(s, i);
-		if (p[0].revents)
-			accept_client(s);
+		for (size_t i = 0; i < s->n_fds; i++)
+			if (p[i].revents)
+				accept_client(s, s->fds[i]);
 	}
 }
 
-/* Lets go of everything of the session: its terminal, its channel, its directory, its rights. */
-static int detach(int fd)
+/* Lets go of everything of the session: its terminal, its channel, its directory, its rights. The
+ * sockets become 3 and up. */
+static bool detach(struct server *s)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), high[MAX_PORTS];
 
 	if (null < 0 || chdir("/") < 0)
-		return -1;
+		return false;
+	for (size_t i = 0; i < s->n_fds; i++)
+		high[i] = fcntl(s->fds[i], F_DUPFD_CLOEXEC, 3 + MAX_PORTS);
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
-	if (fd != 3)
-		dup2(fd, 3);
-	if (close_range(4, ~0u, 0) < 0)
-		for (int i = 4; i < 65536; i++)
+	for (size_t i = 0; i < s->n_fds; i++)
+		s->fds[i] = dup2(high[i], 3 + (int)i);
+	if (close_range(3 + (unsigned int)s->n_fds, ~0u, 0) < 0)
+		for (int i = 3 + (int)s->n_fds; i < 65536; i++)
 			close(i);
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, "migprep-listen");
-	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
-		return -1;
-	return 3;
+	return geteuid() != 0 ||
+	       (setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+		setresuid(NOBODY, NOBODY, NOBODY) == 0);
 }
 
-static void listen_process(int fd, const char *nonce, mp_ms deadline)
+static void listen_process(const struct server *started, mp_ms deadline)
 {
 	struct server *s = mp_xcalloc(1, sizeof(*s));
 	sigset_t none;
 
+	*s = *started;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	s->fd = detach(fd);
-	s->nonce = nonce;
-	if (s->fd >= 0)
+	if (detach(s))
 		serve(s, deadline);
 	_exit(0);
 }
@@ -177,29 +190,40 @@ static int listen_on(int port)
 	return -1;
 }
 
-/* From a random port on, so that the trial does not always take the one that QEMU takes first. */
-static int listen_in_range(struct mp_sys *sys, int from, int to, int *ret_port, struct mp_err *err)
+/* The first free port on the way from one port to another; 0 is none, and errno says why. */
+static int listen_between(int from, int to, int *ret_fd)
 {
-	mp_auto_free char *holders = NULL;
-	unsigned int start = 0;
-	int n = to - from + 1, last = 0;
+	int step = from <= to ? 1 : -1, last = 0;
 
-	if (getrandom(&start, sizeof(start), 0) < 0)
-		start = (unsigned int)mp_now();
-	for (int i = 0; i < n; i++) {
-		int port = from + (int)((start + (unsigned int)i) % (unsigned int)n);
-		int fd = listen_on(port);
-
-		if (fd >= 0) {
-			*ret_port = port;
-			return fd;
-		}
+	for (int port = from; port != to + step; port += step) {
+		*ret_fd = listen_on(port);
+		if (*ret_fd >= 0)
+			return port;
 		last = errno;
 	}
-	if (last != EADDRINUSE)
-		return mp_err_sys(err, last, "listen on a port of %d-%d", from, to);
-	holders = mp_port_holders(sys, from, to);
-	return mp_err_set(err, MP_E_LIMIT, "no port of %d-%d is free: %s", from, to, holders);
+	errno = last;
+	return 0;
+}
+
+static int listen_at_ends(struct mp_sys *sys, int from, int to, struct server *ret,
+			  int ports[static MAX_PORTS], struct mp_err *err)
+{
+	mp_auto_free char *holders = NULL;
+
+	ports[0] = listen_between(from, to, &ret->fds[0]);
+	if (!ports[0] && errno != EADDRINUSE)
+		return mp_err_sys(err, errno, "listen on a port of %d-%d", from, to);
+	if (!ports[0]) {
+		holders = mp_port_holders(sys, from, to);
+		return mp_err_set(err, MP_E_LIMIT, "no port of %d-%d is free: %s", from, to,
+				  holders);
+	}
+	ret->n_fds = 1;
+	if (ports[0] == to)
+		return 0;
+	ports[1] = listen_between(to, ports[0] + 1, &ret->fds[1]);
+	ret->n_fds += ports[1] != 0;
+	return 0;
 }
 
 /* Field 22 of /proc/PID/stat, after the command name, which may hold anything. A zombie has ended.
@@ -225,7 +249,7 @@ static int start_time(struct mp_sys *sys, long pid, char ret[32], struct mp_err 
 }
 
 /* Twice forked, so that it belongs to init and not to us. Returns its pid. */
-static long start_process(int fd, const char *nonce, mp_ms deadline, struct mp_err *err)
+static long start_process(const struct server *s, mp_ms deadline, struct mp_err *err)
 {
 	long pid = -1;
 	pid_t child;
@@ -238,7 +262,7 @@ static long start_process(int fd, const char *nonce, mp_ms deadline, struct mp_e
 		pid_t grandchild = setsid() < 0 ? -1 : fork();
 
 		if (grandchild == 0)
-			listen_process(fd, nonce, deadline);
+			listen_process(s, deadline);
 		pid = grandchild;
 		_exit(write(p[1], &pid, sizeof(pid)) == (ssize_t)sizeof(pid) ? 0 : 1);
 	}
@@ -259,9 +283,10 @@ static int start(struct mp_sys *sys, const json_t *body, json_t **ret, struct mp
 	long long from = mp_json_int(body, "from", 0), to = mp_json_int(body, "to", 0);
 	long long seconds = mp_json_int(body, "seconds", 0);
 	const char *nonce = mp_json_str(body, "nonce", "");
-	mp_auto_close int fd = -1;
+	mp_auto_free struct server *s = NULL;
+	int ports[MAX_PORTS] = { 0 };
+	json_t *list;
 	char started[32];
-	int port = 0;
 	long pid;
 
 	if (from < 1 || to > 65535 || from > to || seconds < 1 || seconds > MAX_SECONDS)
@@ -270,13 +295,19 @@ static int start(struct mp_sys *sys, const json_t *body, json_t **ret, struct mp
 	if (strlen(nonce) < 8 || strlen(nonce) > MP_MESH_NONCE ||
 	    strspn(nonce, "0123456789abcdef") != strlen(nonce))
 		return mp_err_set(err, MP_E_PROTO, "listen: bad nonce");
-	fd = listen_in_range(sys, (int)from, (int)to, &port, err);
-	if (fd < 0)
+	s = mp_xcalloc(1, sizeof(*s));
+	s->nonce = nonce;
+	if (listen_at_ends(sys, (int)from, (int)to, s, ports, err) < 0)
 		return -1;
-	pid = start_process(fd, nonce, mp_now() + seconds * 1000, err);
+	pid = start_process(s, mp_now() + seconds * 1000, err);
+	for (size_t i = 0; i < s->n_fds; i++)
+		close(s->fds[i]);
 	if (pid < 0 || start_time(sys, pid, started, err) < 0)
 		return -1;
-	*ret = json_pack("{s:i,s:I,s:s}", "port", port, "pid", (json_int_t)pid, "start", started);
+	list = json_array();
+	for (size_t i = 0; i < s->n_fds; i++)
+		json_array_append_new(list, json_integer(ports[i]));
+	*ret = json_pack("{s:o,s:I,s:s}", "ports", list, "pid", (json_int_t)pid, "start", started);
 	return 0;
 }
 
@@ -311,6 +342,6 @@ static int run(struct mp_agent *a, const json_t *body, json_t **ret, struct mp_e
 
 const struct mp_verb mp_verb_listen = {
 	.name = "listen",
-	.summary = "opens or ends a listener in the migration range for the mesh",
+	.summary = "opens or ends a listener at both ends of the migration range for the mesh",
 	.run = run,
 };

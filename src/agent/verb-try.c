@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * verb try: this host tries its peers: a login by this host's own ssh as each user under each name,
- * and a connection to the peer's listener. What was seen is reported as it was; the controller
- * judges. Two peers at a time, each in a process of its own.
+ * and a connection to each port of the peer's listener. What was seen is reported as it was; the
+ * controller judges. Two peers at a time, each in a process of its own.
  *
- *   {"peers": [{"peer", "names", "address", "port", "nonce", "ssh_port"}], "users", "timeout_ms",
+ *   {"peers": [{"peer", "names", "address", "ports", "nonce", "ssh_port"}], "users", "timeout_ms",
  * "budget_ms"} event per peer {"peer", "ssh": [{"user", "name", "exit", "echo", "out", "err",
- * "timed_out", "ms"}], "tcp": {...}} or, when the budget is spent, {"peer", "untried": true}; reply
+ * "timed_out", "ms"}], "tcp": [{"port", "result", "text", "ms"}]} or, when the budget is spent,
+ * {"peer", "untried": true}; reply
  * {"peers": N}
  *
  * A login runs "echo WORD", with a new random word each time, so that neither a forced command nor
@@ -44,6 +45,7 @@
 #define MAX_REPORT (1u << 20) /* one report on its way from a worker */
 #define MAX_USERS 8
 #define MAX_NAMES 64
+#define MAX_PORTS 2
 
 struct job {
 	struct mp_sys *sys;
@@ -334,10 +336,10 @@ static const char *greet(int fd, const char *nonce, mp_ms deadline)
 	return strcmp(line, want) == 0 ? "ok" : "wrong-answer";
 }
 
-static json_t *try_port(const struct job *job, const json_t *peer)
+static json_t *try_port(const json_t *peer, long long number, mp_ms patience)
 {
 	const char *address = mp_json_str(peer, "address", ""), *word = "other";
-	mp_auto_free char *port = mp_xasprintf("%lld", mp_json_int(peer, "port", 0));
+	mp_auto_free char *port = mp_xasprintf("%lld", number);
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	struct addrinfo *list = NULL;
 	mp_ms begin = mp_now(), deadline;
@@ -351,7 +353,7 @@ static json_t *try_port(const struct job *job, const json_t *peer)
 		int error;
 
 		begin = mp_now();
-		deadline = begin + job->timeout_ms;
+		deadline = begin + patience;
 		error = connect_to(ai, deadline, &fd);
 		word = error ? word_of(error) : greet(fd, mp_json_str(peer, "nonce", ""), deadline);
 		text = error ? strerror(error) : "";
@@ -360,8 +362,30 @@ static json_t *try_port(const struct job *job, const json_t *peer)
 	}
 	if (list)
 		freeaddrinfo(list);
-	return json_pack("{s:s,s:s,s:I}", "result", word, "text", text, "ms",
-			 (json_int_t)(mp_now() - begin));
+	return json_pack("{s:I,s:s,s:s,s:I}", "port", (json_int_t)number, "result", word, "text",
+			 text, "ms", (json_int_t)(mp_now() - begin));
+}
+
+/*
+ * After one port was waited for in vain, the next gets half the time, so that a fleet behind a
+ * closed firewall is through in time: enough for a first packet that was lost (sent again after 1
+ * s).
+ */
+static json_t *try_ports(const struct job *job, const json_t *peer)
+{
+	json_t *all = json_array(), *port;
+	mp_ms patience = job->timeout_ms;
+	size_t i;
+
+	json_array_foreach(json_object_get(peer, "ports"), i, port)
+	{
+		json_t *v = try_port(peer, json_integer_value(port), patience);
+
+		if (strcmp(mp_json_str(v, "result", ""), "timeout") == 0)
+			patience = job->timeout_ms / 2;
+		json_array_append_new(all, v);
+	}
+	return all;
 }
 
 /* ---- workers ---- */
@@ -374,8 +398,7 @@ static json_t *try_peer(const struct job *job, const json_t *peer)
 		json_object_set_new(v, "untried", json_true());
 		return v;
 	}
-	if (mp_json_int(peer, "port", 0) > 0)
-		json_object_set_new(v, "tcp", try_port(job, peer));
+	json_object_set_new(v, "tcp", try_ports(job, peer));
 	json_object_set_new(v, "ssh", try_logins(job, peer));
 	return v;
 }
@@ -516,6 +539,18 @@ static bool all_strings(const json_t *list, size_t max)
 	return true;
 }
 
+static bool are_ports(const json_t *list)
+{
+	size_t i;
+	const json_t *v;
+
+	if (!json_is_array(list) || json_array_size(list) > MAX_PORTS)
+		return false;
+	json_array_foreach(list, i, v) if (json_integer_value(v) < 1 ||
+					   json_integer_value(v) > 65535) return false;
+	return true;
+}
+
 static bool orders_are_sound(const json_t *body)
 {
 	const json_t *peers = json_object_get(body, "peers"), *peer;
@@ -525,8 +560,12 @@ static bool orders_are_sound(const json_t *body)
 	if (!json_is_array(peers) || !all_strings(json_object_get(body, "users"), MAX_USERS) ||
 	    timeout < 100 || timeout > 600000 || mp_json_int(body, "budget_ms", 0) < timeout)
 		return false;
-	json_array_foreach(peers, i, peer) if (!all_strings(json_object_get(peer, "names"),
-							    MAX_NAMES)) return false;
+	json_array_foreach(peers, i, peer)
+	{
+		if (!all_strings(json_object_get(peer, "names"), MAX_NAMES) ||
+		    !are_ports(json_object_get(peer, "ports")))
+			return false;
+	}
 	return true;
 }
 

@@ -72,14 +72,15 @@ static char *who_failed(const struct mp_mesh *m, const struct mp_pair *p, const 
 	return mp_buf_take(&b);
 }
 
-static void add_finding(struct mp_mesh *m, const char *id, const struct mp_pair *p,
-			const struct mp_mesh_cause *cause, const char *reason)
+static struct mp_finding *add_finding(struct mp_mesh *m, const char *id, const struct mp_pair *p,
+				      const struct mp_mesh_cause *cause, const char *reason)
 {
 	struct mp_finding *f =
 		mp_findings_add(&m->run->findings, id, MP_SCOPE_PAIR, (ssize_t)p->source,
 				(ssize_t)p->target, MP_FAIL, cause->remedy, "%s", reason);
 
 	f->data = json_pack("{s:s}", "cause", cause->word);
+	return f;
 }
 
 /* One finding for each cause among the logins of a pair; the first trial with it brings it. */
@@ -102,19 +103,65 @@ static void judge_logins(struct mp_mesh *m, const struct mp_pair *p)
 	}
 }
 
-static void judge_port(struct mp_mesh *m, const struct mp_pair *p)
+static int port_of(const struct mp_trial *t)
 {
+	return atoi(strrchr(t->target, ':') + 1);
+}
+
+/* The ports of one pair's connections that failed so (cause NULL: that succeeded), and how many.
+ * list may be NULL. */
+static size_t ports_that(const struct mp_pair *p, const char *cause, struct mp_buf *text,
+			 json_t *list)
+{
+	size_t n = 0;
+
 	for (size_t i = 0; i < p->n_trials; i++) {
 		const struct mp_trial *t = &p->trials[i];
-		const struct mp_mesh_cause *cause;
-		mp_auto_free char *reason = NULL;
 
-		if (t->ok || is_login(t))
+		if (is_login(t) || t->ok != !cause || (cause && !mp_str_eq(t->cause, cause)))
 			continue;
-		cause = mp_mesh_tcp_cause_find(t->cause);
-		reason = mp_xasprintf("connection to a port of %d-%d: %s", m->from, m->to,
-				      cause->phrase);
-		add_finding(m, PORT, p, cause, reason);
+		mp_buf_printf(text, "%s%d", n++ ? " and " : "", port_of(t));
+		if (list)
+			json_array_append_new(list, json_integer(port_of(t)));
+	}
+	return n;
+}
+
+static void add_port_finding(struct mp_mesh *m, const struct mp_pair *p, const char *word)
+{
+	const struct mp_mesh_cause *cause = mp_mesh_tcp_cause_find(word);
+	json_t *failed = json_array();
+	mp_auto_buf struct mp_buf bad, good;
+	mp_auto_free char *reason = NULL;
+	size_t n, n_open;
+
+	mp_buf_init(&bad, 0);
+	mp_buf_init(&good, 0);
+	n = ports_that(p, word, &bad, failed);
+	n_open = ports_that(p, NULL, &good, NULL);
+	reason = mp_xasprintf("connection to port%s %s: %s", n > 1 ? "s" : "", mp_buf_peek(&bad),
+			      cause->phrase);
+	if (n_open) {
+		mp_auto_free char *all = mp_steal(&reason);
+
+		reason = mp_xasprintf("%s, while %s is open: part of the range %d-%d is closed",
+				      all, mp_buf_peek(&good), m->from, m->to);
+	}
+	json_object_set_new(add_finding(m, PORT, p, cause, reason)->data, "ports", failed);
+}
+
+/* One finding for each cause among the ports of a pair. */
+static void judge_ports(struct mp_mesh *m, const struct mp_pair *p)
+{
+	mp_auto_strv struct mp_strv seen = { 0 };
+
+	for (size_t i = 0; i < p->n_trials; i++) {
+		const struct mp_trial *t = &p->trials[i];
+
+		if (t->ok || is_login(t) || mp_strv_has(&seen, t->cause))
+			continue;
+		mp_strv_add(&seen, t->cause);
+		add_port_finding(m, p, t->cause);
 	}
 }
 
@@ -125,7 +172,7 @@ static void judge_listener(struct mp_mesh *m, size_t h)
 	const struct mp_err *e = &m->listeners[h].err;
 	bool none_free = e->code == MP_E_LIMIT;
 
-	if (m->listeners[h].port || e->code == MP_E_NONE || e->code == MP_E_CANCELLED)
+	if (m->listeners[h].n_ports || e->code == MP_E_NONE || e->code == MP_E_CANCELLED)
 		return;
 	mp_findings_add(
 		&m->run->findings, PORT, MP_SCOPE_HOST, (ssize_t)h, -1,
@@ -184,7 +231,7 @@ static struct totals judge_pairs(struct mp_mesh *m)
 				n.bad_ports += !p->trials[k].ok && !is_login(&p->trials[k]);
 			}
 			judge_logins(m, p);
-			judge_port(m, p);
+			judge_ports(m, p);
 		}
 	}
 	return n;

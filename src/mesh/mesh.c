@@ -33,13 +33,32 @@ struct listen {
 	mp_ms life_ms; /* the listener ends by itself after it */
 };
 
+static int take_ports(const struct mp_mesh *m, const json_t *reply, struct mp_mesh_listener *l,
+		      struct mp_err *err)
+{
+	const json_t *list = json_object_get(reply, "ports"), *port;
+	size_t i;
+
+	json_array_foreach(list, i, port)
+	{
+		long long n = json_integer_value(port);
+
+		if (i == MP_MESH_PORTS || n < m->from || n > m->to)
+			return mp_err_set(err, MP_E_PROTO,
+					  "the agent listens on port %lld, not in %d-%d", n,
+					  m->from, m->to);
+		l->ports[l->n_ports++] = (int)n;
+	}
+	return l->n_ports ? 0 : mp_err_set(err, MP_E_PROTO, "the agent listens on no port");
+}
+
 static int talk_listen(struct mp_session *s, const struct mp_host *h, mp_ms deadline, void *arg,
 		       struct mp_err *err)
 {
 	struct listen *job = arg;
 	struct mp_mesh_listener *l = &job->m->listeners[h->index];
 	json_t *reply = NULL;
-	long long port;
+	int rc;
 
 	if (make_nonce(l->nonce, err) < 0 ||
 	    mp_session_call(s, "listen",
@@ -48,15 +67,13 @@ static int talk_listen(struct mp_session *s, const struct mp_host *h, mp_ms dead
 				      l->nonce),
 			    deadline, NULL, NULL, &reply, err) < 0)
 		return -1;
-	port = mp_json_int(reply, "port", 0);
+	rc = take_ports(job->m, reply, l, err);
+	if (rc < 0)
+		l->n_ports = 0;
 	l->pid = mp_json_int(reply, "pid", 0);
 	l->start = mp_xstrdup(mp_json_str(reply, "start", ""));
 	json_decref(reply);
-	if (port < job->m->from || port > job->m->to)
-		return mp_err_set(err, MP_E_PROTO, "the agent listens on port %lld, not in %d-%d",
-				  port, job->m->from, job->m->to);
-	l->port = (int)port;
-	return 0;
+	return rc;
 }
 
 /* ---- try ---- */
@@ -120,7 +137,7 @@ static void stop_listeners(const struct mp_fleet *fleet, struct mp_mesh *m)
 	bool any = false;
 
 	for (size_t h = 0; h < n; h++)
-		any |= mask[h] = m->listeners[h].port != 0;
+		any |= mask[h] = m->listeners[h].pid != 0;
 	if (!any)
 		return;
 	dial.cancel = NULL;
@@ -211,9 +228,13 @@ int mp_mesh_try_port(const struct mp_fleet *fleet, const struct mp_world *world,
 	quiet.on_done = NULL;
 	mp_mesh_plan_port(world, &run, source, target, &m);
 	rc = run_phases(&quiet, &m, err);
-	if (rc == 0 && run.pairs[0].n_trials == 1) {
-		*ret = run.pairs[0].trials[0];
-		run.pairs[0].trials[0] = (struct mp_trial){ 0 };
+	if (rc == 0 && run.pairs[0].n_trials) {
+		struct mp_trial *worst = &run.pairs[0].trials[0];
+
+		for (size_t i = 1; i < run.pairs[0].n_trials && worst->ok; i++)
+			worst = &run.pairs[0].trials[i];
+		*ret = *worst;
+		*worst = (struct mp_trial){ 0 };
 	} else if (rc == 0) {
 		const struct mp_err *why = m.listeners[target].err.code != MP_E_NONE
 						   ? &m.listeners[target].err

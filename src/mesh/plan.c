@@ -117,7 +117,7 @@ mp_ms mp_mesh_budget(const struct mp_mesh *m, size_t source)
 	for (size_t i = 0; i < row->n; i++)
 		names += (mp_ms)m->names[m->run->pairs[row->first + i].target].n;
 	usual = (names * (mp_ms)m->users.n + (mp_ms)row->n) * LOGIN_MS;
-	worst = (2 * names + (mp_ms)row->n) * MP_MESH_TRIAL_MS;
+	worst = (2 * names + MP_MESH_PORTS * (mp_ms)row->n) * MP_MESH_TRIAL_MS;
 	return START_MS + usual + (worst < SLACK_MS ? worst : SLACK_MS);
 }
 
@@ -130,14 +130,23 @@ static json_t *strings(const struct mp_strv *l)
 	return v;
 }
 
+static json_t *ports_of(const struct mp_mesh_listener *l)
+{
+	json_t *v = json_array();
+
+	for (size_t i = 0; i < l->n_ports; i++)
+		json_array_append_new(v, json_integer(l->ports[i]));
+	return v;
+}
+
 static json_t *order_of(const struct mp_mesh *m, size_t target)
 {
 	const struct mp_host *h = &m->w->inv->hosts[target];
 	const struct mp_mesh_listener *l = &m->listeners[target];
 
-	return json_pack("{s:I,s:s,s:o,s:s,s:i,s:s,s:I}", "peer", (json_int_t)target, "name",
+	return json_pack("{s:I,s:s,s:o,s:s,s:o,s:s,s:I}", "peer", (json_int_t)target, "name",
 			 h->name, "names", strings(&m->names[target]), "address",
-			 mp_host_migration_address(h), "port", l->port, "nonce", l->nonce,
+			 mp_host_migration_address(h), "ports", ports_of(l), "nonce", l->nonce,
 			 "ssh_port", (json_int_t)h->ssh_port);
 }
 
@@ -241,6 +250,16 @@ static const char *last_words(const char *text)
 	return line && line[1] ? line + 1 : text;
 }
 
+/* The report of one port, or NULL. */
+static const json_t *find_port(const json_t *list, int port)
+{
+	size_t i;
+	const json_t *v;
+
+	json_array_foreach(list, i, v) if (mp_json_int(v, "port", 0) == port) return v;
+	return NULL;
+}
+
 /* What tells most: ssh's own words where it failed, else what came from the target. */
 static const char *text_of(const json_t *from)
 {
@@ -305,15 +324,15 @@ void mp_mesh_take(struct mp_mesh *m, size_t source, const json_t *report)
 	names = &m->names[p->target];
 	l = &m->listeners[p->target];
 	p->tried = true;
-	p->trials = mp_xcalloc(m->users.n * names->n + 1, sizeof(*p->trials));
+	p->trials = mp_xcalloc(m->users.n * names->n + MP_MESH_PORTS, sizeof(*p->trials));
 	for (size_t u = 0; u < m->users.n; u++)
 		for (size_t i = 0; i < names->n; i++)
 			take_login(&p->trials[p->n_trials++], m->users.v[u], names->v[i],
 				   find_login(json_object_get(report, "ssh"), m->users.v[u],
 					      names->v[i]));
-	if (l->port)
+	for (size_t i = 0; i < l->n_ports; i++)
 		take_port(&p->trials[p->n_trials++],
-			  mp_host_migration_address(&m->w->inv->hosts[p->target]), l->port,
-			  json_object_get(report, "tcp"));
+			  mp_host_migration_address(&m->w->inv->hosts[p->target]), l->ports[i],
+			  find_port(json_object_get(report, "tcp"), l->ports[i]));
 	count_row(m, &m->rows[source], p);
 }

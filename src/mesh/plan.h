@@ -13,9 +13,12 @@
 
 #define MP_MESH_TRIAL_MS 5000 /* one TCP connect, and each step of one login */
 
-/* The listener on one host; port 0: none. */
+#define MP_MESH_PORTS 2 /* tried on each target: the ends of the range */
+
+/* The listener on one host; no ports: none. */
 struct mp_mesh_listener {
-	int port;
+	int ports[MP_MESH_PORTS]; /* the lowest first */
+	size_t n_ports;
 	long long pid;
 	char *start; /* start time of that process, so that no other one is ended */
 	char nonce[33];
@@ -57,7 +60,7 @@ mp_ms mp_mesh_budget(const struct mp_mesh *m, size_t source);
 json_t *mp_mesh_orders(const struct mp_mesh *m, size_t source);
 
 /*
- * Takes one report {"peer", "ssh": [...], "tcp": {...}} of a source. It fills places that the
+ * Takes one report {"peer", "ssh": [...], "tcp": [...]} of a source. It fills places that the
  * orders made, so a host can neither add pairs nor trials. Reports for pairs that were not asked
  * for are ignored.
  */

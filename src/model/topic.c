@@ -20,6 +20,17 @@ const struct mp_topic mp_topics[] = {
 		  "Log in by hand with ssh -v as the same user, and mend what it complains about: "
 		  "address, port, firewall, host key or authorized_keys.",
 	  .source = "migprep; host keys are never accepted unseen" },
+	{ .id = "apply",
+	  .summary = "the changes of a host are made to their end",
+	  .prevents =
+		  "A host that is half changed: some files as wanted, others as they were, and "
+		  "nobody who knows which.",
+	  .checked = "Follows the agent's report of each step. This result stands where apply could "
+		     "not begin on a host (another migprep changes it), or where the conversation "
+		     "broke off or made no sense before the last step was reported.",
+	  .remedy = "Mend what the text names, then run migprep apply again: it looks at the host "
+		    "afresh and does what is left.",
+	  .source = "migprep; every change is in /var/lib/migprep/journal of the host" },
 	{ .id = "mesh-ssh",
 	  .summary = "each host logs in to each other one as root and as the nova user",
 	  .prevents =
@@ -40,9 +51,9 @@ const struct mp_topic mp_topics[] = {
 		  "A migration that fails at its start with \"unable to connect to server at "
 		  "'HOST:49152'\": Connection refused, No route to host or Connection timed out.",
 	  .checked =
-		  "Every host opens a listener on a free port of the range for the time of the "
-		  "trial; every other host connects to its migration address and must get back the "
-		  "number that only this listener knows.",
+		  "Every host listens on the lowest and on the highest free port of the range for the "
+		  "time of the trial; every other host connects to both at its migration address and "
+		  "must get back the number that only this listener knows.",
 	  .remedy =
 		  "Run migprep apply, which opens the range to the other hosts; then let the range "
 		  "through every firewall between the two hosts.",

@@ -114,8 +114,8 @@ static const json_t *log_in(const char *options)
 		skip();
 	}
 	test_write(keys, "%s%s%s", options, *options ? " " : "", key);
-	body = json_pack("{s:[{s:i,s:[s],s:s,s:i,s:s,s:I}],s:[s],s:i,s:i}", "peers", "peer", 1,
-			 "names", "127.0.0.1", "address", "127.0.0.1", "port", 0, "nonce", "",
+	body = json_pack("{s:[{s:i,s:[s],s:s,s:[],s:s,s:I}],s:[s],s:i,s:i}", "peers", "peer", 1,
+			 "names", "127.0.0.1", "address", "127.0.0.1", "ports", "nonce", "",
 			 "ssh_port", (json_int_t)sshd.port, "users", "root", "timeout_ms", 10000,
 			 "budget_ms", 60000);
 	if (mp_verb_try.run(&agent, body, &reply, &err) < 0)

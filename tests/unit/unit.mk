@@ -20,6 +20,7 @@ UNIT_TESTS = \
 	tests/unit/test_cli \
 	tests/unit/test_mesh \
 	tests/unit/test_try \
+	tests/unit/test_listen \
 	tests/unit/test_migrate \
 	tests/unit/test_verify \
 	tests/unit/test_libvirt \
