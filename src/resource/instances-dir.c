@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "resource/mount-table.h"
 #include "resource/want.h"
 
 #define LOOK_MS 10000 /* it may lie on an NFS server that does not answer */
@@ -28,6 +29,20 @@ static int parent_of(struct mp_sys *sys, const char *path, bool *ret, struct mp_
 	struct stat st;
 
 	return mp_sys_stat(sys, dir, ret, &st, err);
+}
+
+/* On whose file system the directory lies, or would. */
+static int look_at_mount(struct mp_sys *sys, const char *path, const struct stat *st, json_t *fact,
+			 struct mp_err *err)
+{
+	mp_auto_mount struct mp_mount m = { 0 };
+
+	if (mp_mount_find(sys, path, st, &m, err) < 0)
+		return -1;
+	if (mp_mount_is_remote(&m))
+		json_object_set_new(fact, "remote",
+				    json_pack("{s:s,s:s}", "type", m.type, "source", m.source));
+	return 0;
 }
 
 static int look(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err *err)
@@ -52,6 +67,10 @@ static int look(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err
 						       (int)st.st_uid, "gid", (int)st.st_gid,
 						       "user_owns", user && st.st_uid == u.uid,
 						       "group_owns", group && st.st_gid == gid));
+	if (look_at_mount(sys, path, exists ? &st : NULL, *ret, err) < 0) {
+		json_decref(mp_steal(ret));
+		return -1;
+	}
 	return 0;
 }
 
@@ -66,11 +85,36 @@ static int observe(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_
 	return -1;
 }
 
+/* {UID: HOST}: the numbers that nova has on the other hosts. */
+static json_t *nova_elsewhere(const struct mp_world *w, const struct mp_host *h)
+{
+	json_t *uids = json_object();
+
+	for (size_t i = 0; i < w->inv->n_hosts; i++) {
+		const json_t *nova = json_object_get(mp_world_fact(w, i, "users"), "nova");
+		long long uid = mp_json_int(nova, "uid", -1);
+		char key[24];
+
+		snprintf(key, sizeof(key), "%lld", uid);
+		if (i != h->index && uid >= 0 && !json_object_get(uids, key))
+			json_object_set_new(uids, key, json_string(w->inv->hosts[i].name));
+	}
+	return uids;
+}
+
 static json_t *want(const struct mp_world *w, const struct mp_host *h)
 {
+	const struct mp_host *server = mp_nfs_server(w->inv, NULL);
 	json_t *r = mp_want_no_nova(w);
 
-	return r ? r : params(w, h);
+	if (r)
+		return r;
+	r = params(w, h);
+	json_object_set_new(r, "elsewhere", nova_elsewhere(w, h));
+	json_object_set_new(r, "serves", json_boolean(h->roles & MP_ROLE_NFS));
+	if (server)
+		json_object_set_new(r, "server", json_string(server->name));
+	return r;
 }
 
 /* What apply cannot mend. */
@@ -109,33 +153,74 @@ static char *owner_text(const json_t *fact, const json_t *w)
 			    g ? mp_json_str(w, "group", "") : gid);
 }
 
+/* Owner and mode on a server's file system are the same for all hosts, so only the server's agent
+ * changes them. wrong: what is, in words. */
+static bool diff_remote(const json_t *fact, const json_t *w, const char *wrong, struct mp_diff *ret)
+{
+	const json_t *remote = json_object_get(fact, "remote");
+	const char *source = mp_json_str(remote, "source", ""), *path = mp_json_str(w, "path", "");
+	const char *server = mp_json_str(w, "server", NULL);
+	mp_auto_free char *where = server ? mp_xasprintf("the NFS server %s", server)
+					  : mp_xasprintf("the server of %s", source);
+	mp_auto_free char *remedy = mp_xasprintf(
+		"Mend it on %s; where it is right there, compare the uids of %s and idmapd-conf",
+		where, mp_json_str(w, "user", ""));
+
+	if (!remote || mp_json_bool(w, "serves", false))
+		return false;
+	mp_diff_verdict(ret, MP_FAIL, remedy,
+			"%s %s, and lies on %s (%s), which is not this host's", path, wrong, source,
+			mp_json_str(remote, "type", ""));
+	return true;
+}
+
+static void diff_owner(const json_t *fact, const json_t *w, struct mp_diff *ret)
+{
+	const char *path = mp_json_str(w, "path", ""), *user = mp_json_str(w, "user", "");
+	mp_auto_free char *owner = mp_xasprintf("%s:%s", user, mp_json_str(w, "group", ""));
+	mp_auto_free char *what = mp_xasprintf("owner of %s", path), *now = owner_text(fact, w);
+	mp_auto_free char *wrong = mp_xasprintf("belongs to %s, not to %s", now, owner);
+	mp_auto_free char *uid = mp_xasprintf("%lld", mp_json_int(fact, "uid", -1));
+	const char *host = mp_json_str(json_object_get(w, "elsewhere"), uid, NULL);
+	bool user_owns = mp_json_bool(fact, "user_owns", false);
+
+	if (user_owns && mp_json_bool(fact, "group_owns", false))
+		return;
+	if (!user_owns && host)
+		mp_diff_verdict(ret, MP_FAIL,
+				"Give the user one uid on all hosts first, then let apply give it "
+				"the directory",
+				"%s is owned by uid %s, which is %s on %s; see nova-ids-equal",
+				path, uid, user, host);
+	else if (!diff_remote(fact, w, wrong, ret))
+		mp_diff_change(ret, what, now, owner);
+}
+
+static void diff_mode(const json_t *fact, const json_t *w, struct mp_diff *ret)
+{
+	unsigned long long mode = (unsigned long long)mp_json_int(fact, "mode", 0);
+	mp_auto_free char *what = mp_xasprintf("mode of %s", mp_json_str(w, "path", ""));
+	mp_auto_free char *now = mp_xasprintf("%04llo", mode);
+	mp_auto_free char *then = mp_xasprintf("%04llo", mode | S_IXOTH);
+	mp_auto_free char *wrong = mp_xasprintf("has the mode %s, not %s", now, then);
+
+	if (!(mode & S_IXOTH) && !diff_remote(fact, w, wrong, ret))
+		mp_diff_change(ret, what, now, then);
+}
+
 static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 {
-	const char *path = mp_json_str(w, "path", "");
-	mp_auto_free char *owner =
-		mp_xasprintf("%s:%s", mp_json_str(w, "user", ""), mp_json_str(w, "group", ""));
-	mp_auto_free char *fresh = mp_xasprintf("directory of %s, mode %04o", owner, FRESH_MODE);
-	long long mode = mp_json_int(fact, "mode", 0);
+	mp_auto_free char *fresh =
+		mp_xasprintf("directory of %s:%s, mode %04o", mp_json_str(w, "user", ""),
+			     mp_json_str(w, "group", ""), FRESH_MODE);
 
 	if (hopeless(fact, w, ret))
 		return;
-	if (!mp_json_bool(fact, "exists", false)) {
-		mp_diff_change(ret, path, NULL, fresh);
-		return;
-	}
-	if (!mp_json_bool(fact, "user_owns", false) || !mp_json_bool(fact, "group_owns", false)) {
-		mp_auto_free char *what = mp_xasprintf("owner of %s", path);
-		mp_auto_free char *now = owner_text(fact, w);
-
-		mp_diff_change(ret, what, now, owner);
-	}
-	if (!(mode & S_IXOTH)) {
-		mp_auto_free char *what = mp_xasprintf("mode of %s", path);
-		mp_auto_free char *now = mp_xasprintf("%04llo", (unsigned long long)mode);
-		mp_auto_free char *then =
-			mp_xasprintf("%04llo", (unsigned long long)mode | S_IXOTH);
-
-		mp_diff_change(ret, what, now, then);
+	if (mp_json_bool(fact, "exists", false)) {
+		diff_owner(fact, w, ret);
+		diff_mode(fact, w, ret);
+	} else if (!diff_remote(fact, w, "does not exist", ret)) {
+		mp_diff_change(ret, mp_json_str(w, "path", ""), NULL, fresh);
 	}
 }
 
@@ -166,7 +251,9 @@ const struct mp_resource mp_resource_instances_dir = {
 		    "Permission denied\".",
 	.checked = "stat of the directory, in a child process with a deadline because it may lie "
 		   "on NFS. A missing "
-		   "one is made with mode 0755; otherwise only o+x is added.",
+		   "one is made with mode 0755; otherwise only o+x is added. On a server's file "
+		   "system (by /proc/self/mountinfo) only the host with the role nfs changes "
+		   "anything, and a directory of the uid that nova has on another host stays.",
 	.remedy = "Run: chown nova:nova DIRECTORY; chmod o+x DIRECTORY",
 	.source = "Nova admin guide, Configure live migrations, Shared storage, steps 2 and 3",
 	.roles = MP_ROLE_COMPUTE | MP_ROLE_NFS,
