@@ -13,7 +13,9 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "model/name.h"
 #include "resource/edit-ini.h"
+#include "resource/mount-table.h"
 #include "resource/want.h"
 
 enum form { TEXT, NUMBER, BOOLEAN };
@@ -45,6 +47,10 @@ static const struct spelling {
 };
 #define OLD_NAMES_DROPPED 25
 #define SCHEME_SINCE 15
+/* Where the RHEL family's packages put their defaults; read before nova.conf, and not ours to edit.
+ */
+#define DIST "/usr/share/nova/nova-dist.conf"
+#define LIST_MS 10000 /* instances may lie on an NFS server that does not answer */
 #define INBOUND_SINCE 13
 
 /* ---- what to look at ---- */
@@ -133,67 +139,197 @@ static char *expand(const char *value, const json_t *substitutes)
 	return mp_buf_take(&out);
 }
 
-/* What one file says about the options; entries {file, section, key, value} are added to values. */
+static char *get(const char *text, size_t size, const char *section, const char *key)
+{
+	const struct mp_ini_option o = { MP_INI_OSLO, section, key };
+
+	return mp_ini_get(text, size, &o, NULL);
+}
+
+/* What the files say, in the order in which they are read. */
+struct said {
+	json_t *values;      /* [{file, section, key, value}] of the options that were asked for */
+	json_t *dial;        /* {key: value}: what counts of dials[] */
+	json_t *substitutes; /* {key: value} for expand() */
+	char *dist_path;     /* instances_path of DIST */
+};
+
+/* Under these other hosts dial this one, or log in to it (nova/conf: netconf.py, libvirt.py). */
+static const struct {
+	const char *section, *key;
+} dials[] = {
+	{ "DEFAULT", "host" },
+	{ "DEFAULT", "my_ip" },
+	{ "libvirt", "migration_inbound_addr" },
+	{ "libvirt", "live_migration_inbound_addr" },
+};
+
 static void look_at(const char *file, const char *text, size_t size, const json_t *options,
-		    json_t *substitutes, json_t *values)
+		    struct said *ret)
 {
 	static const char *const may_substitute[] = { "state_path", "my_ip" };
 	json_t *o;
 	size_t i;
 
 	for (i = 0; i < MP_N_ELEMS(may_substitute); i++) {
-		const struct mp_ini_option opt = { MP_INI_OSLO, "DEFAULT", may_substitute[i] };
-		mp_auto_free char *v = mp_ini_get(text, size, &opt, NULL);
+		mp_auto_free char *v = get(text, size, "DEFAULT", may_substitute[i]);
 
 		if (v)
-			json_object_set_new(substitutes, opt.key, json_string(v));
+			json_object_set_new(ret->substitutes, may_substitute[i], json_string(v));
+	}
+	for (i = 0; i < MP_N_ELEMS(dials); i++) {
+		mp_auto_free char *v = get(text, size, dials[i].section, dials[i].key);
+
+		if (v)
+			json_object_set_new(ret->dial, dials[i].key, json_string(v));
+	}
+	if (strcmp(file, DIST) == 0) {
+		ret->dist_path = get(text, size, "DEFAULT", "instances_path");
+		return;
 	}
 	json_array_foreach((json_t *)options, i, o)
 	{
-		const struct mp_ini_option opt = { MP_INI_OSLO,
-						   json_string_value(json_array_get(o, 0)),
-						   json_string_value(json_array_get(o, 1)) };
-		mp_auto_free char *v = mp_ini_get(text, size, &opt, NULL);
+		const char *section = json_string_value(json_array_get(o, 0));
+		const char *key = json_string_value(json_array_get(o, 1));
+		mp_auto_free char *v = get(text, size, section, key);
 
 		if (v)
-			json_array_append_new(values, json_pack("{s:s,s:s,s:s,s:s}", "file", file,
-								"section", opt.section, "key",
-								opt.key, "value", v));
+			json_array_append_new(ret->values, json_pack("{s:s,s:s,s:s,s:s}", "file",
+								     file, "section", section,
+								     "key", key, "value", v));
 	}
+}
+
+static int look_at_all(struct mp_sys *sys, const json_t *p, struct said *ret, bool *ret_exists,
+		       struct mp_err *err)
+{
+	const char *config = mp_json_str(p, "config", "");
+	mp_auto_strv struct mp_strv files = { 0 };
+
+	mp_strv_add(&files, DIST);
+	if (list_files(sys, config, &files, err) < 0)
+		return -1;
+	for (size_t i = 0; i < files.n; i++) {
+		mp_auto_free char *text = NULL;
+		size_t size;
+
+		if (mp_sys_read(sys, files.v[i], &text, &size, NULL, err) < 0)
+			return -1;
+		if (!text)
+			continue;
+		*ret_exists = *ret_exists || strcmp(files.v[i], config) == 0;
+		look_at(files.v[i], text, size, json_object_get(p, "options"), ret);
+		explicit_bzero(text, size);
+	}
+	return 0;
+}
+
+/* Values as they count; of dials only names and addresses, which are no secrets. */
+static void expand_all(struct said *said)
+{
+	const char *key;
+	json_t *v;
+	void *tmp;
+	size_t i;
+
+	json_array_foreach(said->values, i, v)
+	{
+		mp_auto_free char *means = expand(mp_json_str(v, "value", ""), said->substitutes);
+
+		json_object_set_new(v, "value", json_string(means));
+	}
+	json_object_foreach_safe(said->dial, tmp, key, v)
+	{
+		mp_auto_free char *means = expand(json_string_value(v), said->substitutes);
+
+		if (mp_name_is_host(means) || mp_name_is_literal(means))
+			json_object_set_new(said->dial, key, json_string(means));
+		else
+			json_object_del(said->dial, key);
+	}
+}
+
+/* ---- where the instances are ---- */
+
+static int list_instances(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err *err)
+{
+	mp_auto_strv struct mp_strv names = { 0 };
+
+	if (mp_sys_list(sys, json_string_value(p), &names, err) < 0)
+		return -1;
+	*ret = json_boolean(names.n > 0);
+	return 0;
+}
+
+/* A directory that cannot be looked at counts as used. */
+static bool is_used(struct mp_sys *sys, const char *path)
+{
+	json_t *p = json_string(path), *r = NULL;
+	struct mp_err err = { 0 };
+	bool used =
+		mp_sys_in_child(sys, LIST_MS, list_instances, p, &r, &err) < 0 || json_is_true(r);
+
+	json_decref(p);
+	json_decref(r);
+	return used;
+}
+
+static void add_path(struct mp_sys *sys, const char *path, const char *by, json_t *list)
+{
+	const json_t *known;
+	size_t i;
+
+	json_array_foreach(list, i, known)
+	{
+		if (strcmp(mp_json_str(known, "path", ""), path) == 0)
+			return;
+	}
+	if (path[0] == '/')
+		json_array_append_new(list, json_pack("{s:s,s:s,s:b}", "path", path, "by", by,
+						      "used", is_used(sys, path)));
+}
+
+/* [{path, by, used}]: where nova-compute keeps instances now (nova/conf/compute.py: instances_path
+ * is $state_path/instances unless it is set). */
+static json_t *find_instances(struct mp_sys *sys, const struct said *said)
+{
+	const char *state = mp_json_str(said->substitutes, "state_path", NULL);
+	json_t *list = json_array(), *v;
+	mp_auto_free char *path = NULL;
+	bool set = false;
+	size_t i;
+
+	json_array_foreach(said->values, i, v)
+	{
+		if (strcmp(mp_json_str(v, "key", ""), "instances_path") != 0)
+			continue;
+		set = true;
+		add_path(sys, mp_json_str(v, "value", ""), "instances_path", list);
+	}
+	if (set || (!said->dist_path && !state))
+		return list;
+	path = said->dist_path ? expand(said->dist_path, said->substitutes)
+			       : mp_xasprintf("%s/instances", state);
+	add_path(sys, path, said->dist_path ? "instances_path" : "state_path", list);
+	return list;
 }
 
 static int observe(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err *err)
 {
-	const char *config = mp_json_str(p, "config", "");
-	mp_auto_strv struct mp_strv files = { 0 };
-	json_t *substitutes = json_object(), *values = json_array(), *v;
+	struct said said = { json_array(), json_object(), json_object(), NULL };
 	bool exists = false;
-	size_t i;
-	int r = list_files(sys, config, &files, err);
+	int r = look_at_all(sys, p, &said, &exists, err);
 
-	for (i = 0; r == 0 && i < files.n; i++) {
-		mp_auto_free char *text = NULL;
-		size_t size;
-
-		r = mp_sys_read(sys, files.v[i], &text, &size, NULL, err);
-		if (r < 0 || !text)
-			continue;
-		exists = exists || i == 0;
-		look_at(files.v[i], text, size, json_object_get(p, "options"), substitutes, values);
+	if (r == 0) {
+		expand_all(&said);
+		*ret = json_pack("{s:b,s:O,s:O,s:o}", "exists", exists, "values", said.values,
+				 "dial", said.dial, "instances", find_instances(sys, &said));
 	}
-	json_array_foreach(values, i, v)
-	{
-		mp_auto_free char *means = expand(mp_json_str(v, "value", ""), substitutes);
-
-		json_object_set_new(v, "value", json_string(means));
-	}
-	json_decref(substitutes);
-	if (r < 0) {
-		json_decref(values);
-		return -1;
-	}
-	*ret = json_pack("{s:b,s:o}", "exists", exists, "values", values);
-	return 0;
+	json_decref(said.values);
+	json_decref(said.dial);
+	json_decref(said.substitutes);
+	free(said.dist_path);
+	return r;
 }
 
 /* ---- what is wanted ---- */
@@ -391,6 +527,33 @@ static void diff_shadowed_scheme(const json_t *fact, const char *scheme, struct 
 	}
 }
 
+/* Nova looks for its instances where the option says: to set another path would lose them. */
+static void diff_moved_instances(const json_t *fact, const json_t *w, struct mp_diff *ret)
+{
+	const char *then = NULL;
+	const json_t *o, *found;
+	size_t i;
+
+	json_array_foreach(json_object_get(w, "set"), i, o)
+	{
+		if (strcmp(mp_json_str(o, "key", ""), "instances_path") == 0)
+			then = mp_json_str(o, "value", NULL);
+	}
+	json_array_foreach(json_object_get(fact, "instances"), i, found)
+	{
+		const char *path = mp_json_str(found, "path", ""),
+			   *by = mp_json_str(found, "by", "");
+		mp_auto_free char *remedy = mp_xasprintf("Set nova.instances_path = %s in the "
+							 "profile, or move them by hand",
+							 path);
+
+		if (then && !mp_mount_same_path(path, then) &&
+		    (strcmp(by, "state_path") == 0 || mp_json_bool(found, "used", false)))
+			mp_diff_verdict(ret, MP_FAIL, remedy,
+					"Nova keeps its instances in %s (by %s)", path, by);
+	}
+}
+
 static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 {
 	const char *config = mp_json_str(w, "config", ""), *scheme = mp_json_str(w, "scheme", NULL);
@@ -412,6 +575,7 @@ static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 	json_array_foreach(json_object_get(w, "set"), i, o) diff_set(fact, o, config, ret);
 	if (scheme)
 		diff_shadowed_scheme(fact, scheme, ret);
+	diff_moved_instances(fact, w, ret);
 }
 
 /* ---- changing ---- */
@@ -507,13 +671,16 @@ const struct mp_resource mp_resource_nova_conf = {
 		    "spelled as an older release did) they are gone after the move. With another "
 		    "instances_path on one host, \"Cannot access storage file\" or copied instead "
 		    "of shared disks.",
-	.checked = "nova.conf, nova-compute.conf and *.conf in nova.conf.d and nova-compute.conf.d "
-		   "beside it: every "
-		   "file that sets one of the options must set it as the profile says, so the "
-		   "order of reading does "
-		   "not matter. The values of other options never leave the host. nova-compute "
-		   "uses a change after "
-		   "its next start, which migprep does not cause.",
+	.checked =
+		"nova.conf, nova-compute.conf and *.conf in nova.conf.d and nova-compute.conf.d "
+		"beside it: every "
+		"file that sets one of the options must set it as the profile says, so the "
+		"order of reading does "
+		"not matter. Where Nova keeps its instances elsewhere (also by state_path, and by "
+		"/usr/share/nova/nova-dist.conf), that is told and not changed. Besides these, "
+		"only the names and addresses that others dial leave the host. nova-compute "
+		"uses a change after "
+		"its next start, which migprep does not cause.",
 	.remedy = "Set the options in nova.conf as shown, remove the old spelling, and restart "
 		  "nova-compute when no "
 		  "migration runs",

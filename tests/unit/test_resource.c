@@ -13,6 +13,7 @@
  *   --- file MODE UID GID PATH      its content follows
  *   --- link TARGET PATH
  *   --- fact HOST ID      JSON: what was observed there
+ *   --- observed KEY      JSON: the member of the fact, before apply
  *   --- expect STATUS     lines "change WHAT | BEFORE | AFTER" ("-": absent), all of them, in
  * order; "reason TEXT" and "remedy TEXT": a part of it
  *   --- after PATH        the content after apply follows
@@ -384,6 +385,24 @@ static void check_diff(const struct trial *t, const struct mp_diff *d)
 		assert_non_null(d->remedy);
 }
 
+static void check_observed(const struct trial *t)
+{
+	for (size_t i = 0; i < t->n_parts; i++) {
+		const json_t *got = json_object_get(t->fact, t->parts[i].args);
+		mp_auto_free char *text = json_dumps(got, JSON_ENCODE_ANY);
+		json_t *wanted;
+
+		if (strcmp(t->parts[i].word, "observed") != 0)
+			continue;
+		wanted = json_loads(t->parts[i].body, JSON_DECODE_ANY, NULL);
+		assert_non_null(wanted);
+		if (!json_equal(got, wanted))
+			fail_msg("%s: observed %s: %s", t->name, t->parts[i].args,
+				 text ? text : "(absent)");
+		json_decref(wanted);
+	}
+}
+
 static void check_after(const struct trial *t)
 {
 	for (size_t i = 0; i < t->n_parts; i++) {
@@ -458,6 +477,7 @@ static void run(struct trial *t)
 	snapshot(t, &looked);
 	compare(t, &before, &looked, NULL, "looking");
 	check_diff(t, &d);
+	check_observed(t);
 	if (d.status == MP_DRIFT)
 		try_apply(t, &d, &before);
 }
