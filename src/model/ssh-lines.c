@@ -43,10 +43,14 @@ static void add_to_list(json_t *object, const char *key, const char *value)
 
 struct grant {
 	struct mp_ssh_pub pub;
-	bool forced;   /* command= */
-	bool ca;       /* cert-authority: no key that logs in by itself */
-	char *comment; /* "" if none; owned */
+	const char *limit; /* of limits[], or NULL */
+	bool ca;           /* cert-authority: no key that logs in by itself */
+	char *comment;     /* "" if none; owned */
 };
+
+/* Options that stand in the way of a login, or of what it runs; in this order where a line has more
+ * than one. */
+static const char *const limits[] = { "command", "from", "expiry-time", "principals" };
 
 /* Length of the option field: to the first blank outside double quotes. */
 static size_t options_size(const char *s, size_t size)
@@ -65,6 +69,7 @@ static size_t options_size(const char *s, size_t size)
 	return n;
 }
 
+/* Whether an option with this name, alone or before '=', stands in the field. */
 static bool has_option(const char *s, size_t size, const char *name)
 {
 	size_t len = strlen(name), start = 0;
@@ -76,7 +81,8 @@ static bool has_option(const char *s, size_t size, const char *name)
 		} else if (i < size && s[i] == '"') {
 			quoted = !quoted;
 		} else if (i == size || (!quoted && s[i] == ',')) {
-			if (i - start >= len && strncasecmp(s + start, name, len) == 0)
+			if (i - start >= len && strncasecmp(s + start, name, len) == 0 &&
+			    (i - start == len || s[start + len] == '='))
 				return true;
 			start = i + 1;
 		}
@@ -98,11 +104,22 @@ static bool parse_grant(const char *s, size_t size, struct grant *ret)
 		skip = n + strspn(s + n, " \t");
 		if (skip >= size || !mp_ssh_pub_parse(s + skip, size - skip, &ret->pub))
 			return false;
-		ret->forced = has_option(s, n, "command=");
+		for (size_t i = 0; i < MP_N_ELEMS(limits) && !ret->limit; i++)
+			if (has_option(s, n, limits[i]))
+				ret->limit = limits[i];
 		ret->ca = has_option(s, n, "cert-authority");
 	}
 	ret->comment = mp_xstrndup(ret->pub.comment, ret->pub.comment_len);
 	return true;
+}
+
+/*
+ * sshd takes the first line with the key that it does not refuse (auth2-pubkeyfile.c): one that
+ * forces a command is final, behind one that refuses a source or a time another may follow.
+ */
+static bool is_decided(const char *state)
+{
+	return mp_str_eq(state, "ok") || mp_str_eq(state, "command");
 }
 
 json_t *mp_ssh_authorized_fact(const char *text)
@@ -115,10 +132,8 @@ json_t *mp_ssh_authorized_fact(const char *text)
 	while (next_line(&text, &line, &n)) {
 		if (!parse_grant(line, n, &g))
 			continue;
-		/* sshd takes the first line that has the key. */
-		if (!g.ca && !json_object_get(keys, g.pub.ref))
-			json_object_set_new(keys, g.pub.ref,
-					    json_string(g.forced ? "command" : "ok"));
+		if (!g.ca && !is_decided(mp_json_str(keys, g.pub.ref, NULL)))
+			json_object_set_new(keys, g.pub.ref, json_string(g.limit ? g.limit : "ok"));
 		if (!g.ca && strncmp(g.comment, MP_SSH_COMMENT, strlen(MP_SSH_COMMENT)) == 0)
 			add_to_list(ours, g.comment, g.pub.ref);
 		free(g.comment);

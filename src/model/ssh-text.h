@@ -45,8 +45,9 @@ enum mp_ssh_private {
 enum mp_ssh_private mp_ssh_private_parse(const char *text, size_t size, char **ret_key);
 
 /*
- * What authorized_keys grants: {"keys": {REF: "ok"|"command"}, "ours": {COMMENT: [REF...]}}.
- * "command": the first line with that key forces a command, so that no other can be run with it.
+ * What authorized_keys grants: {"keys": {REF: "ok"|OPTION}, "ours": {COMMENT: [REF...]}}. OPTION:
+ * "command", "from", "expiry-time" or "principals" stands before the key in the line that decides,
+ * and forces another command or refuses logins that we need.
  */
 json_t *mp_ssh_authorized_fact(const char *text);
 

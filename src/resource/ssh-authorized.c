@@ -190,6 +190,22 @@ static void diff_stale(const json_t *fact, const json_t *w, const json_t *refs, 
 	json_decref(comments);
 }
 
+/* A line of somebody, with an option that forbids what a migration needs: not ours to change. */
+static void tell_limit(const char *path, const char *option, const char *host, const char *ref,
+		       struct mp_diff *ret)
+{
+	const char *effect = strcmp(option, "command") == 0
+				     ? "migrations from there cannot run their commands"
+				     : "logins from there may be refused";
+	mp_auto_free char *remedy = mp_xasprintf(
+		"Remove the option %s=, or put an unrestricted line with that key before it",
+		option);
+
+	mp_diff_verdict(ret, MP_FAIL, remedy,
+			"a line of %s has the option %s= before the key of %s (%s), so that %s",
+			path, option, host, ref, effect);
+}
+
 static void diff_user(const json_t *fact, const json_t *w, const char *user, struct mp_diff *ret)
 {
 	mp_auto_free char *path = mp_xasprintf("%s/.ssh/" FILE_NAME, mp_json_str(fact, "home", ""));
@@ -211,12 +227,7 @@ static void diff_user(const json_t *fact, const json_t *w, const char *user, str
 			mp_strv_add(&hosts, host);
 			mp_strv_add(&absent, ref);
 		} else if (strcmp(state, "ok") != 0) {
-			mp_diff_verdict(
-				ret, MP_FAIL,
-				"Remove the command= option, or the line if nothing needs it",
-				"a line of %s forces a command on the key of %s (%s), so that "
-				"migrations from there cannot run theirs",
-				path, host, ref);
+			tell_limit(path, state, host, ref, ret);
 		}
 	}
 	json_array_foreach(json_object_get(w, "pending"), i, k)
@@ -280,8 +291,10 @@ const struct mp_resource mp_resource_ssh_authorized = {
 		    "(publickey)\" when libvirt connects as root, or Nova copies files as nova.",
 	.checked = "Reads ~/.ssh/authorized_keys of root and of the nova user on every compute "
 		   "host and "
-		   "looks for the public key that the same user has on each reached compute host. "
-		   "Lines of others are never touched; ours end in migprep@HOST.",
+		   "looks for the public key that the same user has on each reached compute host, "
+		   "behind no option that forces a command or refuses logins (command=, from=, "
+		   "expiry-time=, principals=). Lines of others are never touched; ours end in "
+		   "migprep@HOST.",
 	.remedy = "Append the public key of the user of every compute host to "
 		  "~/.ssh/authorized_keys of "
 		  "that user on every other one, owner the user, mode 0600.",

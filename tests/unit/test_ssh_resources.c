@@ -246,6 +246,7 @@ static void authorized_fails_as_it_should(void **state)
 	const struct mp_resource *r = &mp_resource_ssh_authorized;
 	struct env *e = *state;
 	mp_auto_free char *text = NULL, *pending = NULL, *missing = NULL, *home = NULL;
+	mp_auto_free char *file = NULL;
 	json_t *params, *want;
 	struct cluster c;
 
@@ -263,7 +264,19 @@ static void authorized_fails_as_it_should(void **state)
 	run("mkdir -m 700 %s/root/.ssh", e->root);
 	put(e->root, "/root/.ssh/authorized_keys", "command=\"backup\" " K2 " backup\n");
 	assert_int_equal(converge(e->sys, r, params, want, false, NULL, &text), MP_FAIL);
-	assert_non_null(strstr(text, "forces a command on the key of h2"));
+	assert_non_null(strstr(text, "has the option command= before the key of h2"));
+	mp_cleanup_free(&text);
+	/* Of somebody: apply leaves the line alone, and does not put ours behind it. */
+	put(e->root, "/root/.ssh/authorized_keys", "from=\"10.0.0.7\" " K2 " migprep@h2\n" K1 "\n");
+	run("install -d -m 700 -o 64060 -g 64060 %s/var/lib/nova/.ssh", e->root);
+	put(e->root, "/var/lib/nova/.ssh/authorized_keys", K3 " migprep@h1\n");
+	run("chown 64060:64060 %s/var/lib/nova/.ssh/authorized_keys", e->root);
+	assert_int_equal(converge(e->sys, r, params, want, true, NULL, &text), MP_FAIL);
+	assert_non_null(strstr(text, "a line of /root/.ssh/authorized_keys has the option from= "
+				     "before the key of h2 (ssh-ed25519 SHA256:"));
+	file = slurp(e->root, "/root/.ssh/authorized_keys");
+	assert_string_equal(file, "from=\"10.0.0.7\" " K2 " migprep@h2\n" K1 "\n");
+	run("rm -r %s/var/lib/nova/.ssh", e->root);
 	run("rmdir %s/var/lib/nova", e->root);
 	put(e->root, "/root/.ssh/authorized_keys", "");
 	assert_int_equal(converge(e->sys, r, params, want, false, NULL, &home), MP_FAIL);

@@ -152,6 +152,32 @@ static void authorized_facts(void **state)
 	json_decref(fact);
 }
 
+static void state_of_k1(const char *text, const char *want)
+{
+	json_t *fact = mp_ssh_authorized_fact(text);
+	struct mp_ssh_pub k1;
+
+	assert_true(mp_ssh_pub_parse(K1, strlen(K1), &k1));
+	assert_string_equal(mp_json_str(json_object_get(fact, "keys"), k1.ref, "absent"), want);
+	json_decref(fact);
+}
+
+/* The states that follow were tried on sshd itself: test_try.c, test_limits. */
+static void authorized_limits(void **state)
+{
+	(void)state;
+	state_of_k1("no-pty,from=\"10.0.0.0/8,!10.0.0.9\" " K1 " migprep@h1\n", "from");
+	state_of_k1("expiry-time=\"20300101\" " K1 "\n", "expiry-time");
+	state_of_k1("Principals=\"a,b\" " K1 "\n", "principals");
+	state_of_k1("from=\"10.0.0.1\",command=\"x\" " K1 "\n", "command");
+	state_of_k1("restrict,no-pty,permitopen=\"a:1\",environment=\"from=x\" " K1 "\n", "ok");
+	/* Behind a refused line another may grant the key; behind a forced command none is read. */
+	state_of_k1("from=\"10.0.0.1\" " K1 "\n" K1 "\n", "ok");
+	state_of_k1("from=\"10.0.0.1\" " K1 "\ncommand=\"x\" " K1 "\n" K1 "\n", "command");
+	state_of_k1(K1 "\ncommand=\"x\" " K1 "\nfrom=\"10.0.0.1\" " K1 "\n", "ok");
+	state_of_k1("cert-authority,principals=\"root\" " K1 "\n", "absent");
+}
+
 /* ---- known_hosts ---- */
 
 static json_t *entry(const char *names, const char *key)
@@ -240,6 +266,7 @@ int main(void)
 		T(no_public_keys),
 		T(authorized_lines),
 		T(authorized_facts),
+		T(authorized_limits),
 		T(known_lines),
 		T(hashed_lines_as_ssh_keygen_makes_them),
 	};

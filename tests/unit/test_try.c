@@ -181,6 +181,30 @@ static void test_word_is_fresh(void **state)
 	assert_int_equal(strspn(mp_json_str(log_in(replay), "out", ""), "0123456789abcdef"), 32);
 }
 
+/*
+ * What sshd makes of the options that ssh-authorized fails on (limits[] in model/ssh-lines.c), and
+ * of a line without them behind one that has them.
+ */
+static void test_limits(void **state)
+{
+	static const char *const refused[] = { "from=\"10.9.9.9\"", "expiry-time=\"20200101\"",
+					       "principals=\"root\"" };
+	mp_auto_free char *pub = NULL, *key = NULL, *forced = NULL;
+
+	(void)state;
+	expect("restrict,no-pty,no-agent-forwarding", "none", "");
+	pub = test_path(&sshd, "id.pub");
+	key = test_read(pub);
+	for (size_t i = 0; i < MP_N_ELEMS(refused); i++) {
+		mp_auto_free char *both = mp_xasprintf("%s %s", refused[i], key);
+
+		assert_string_equal(cause_of(log_in(refused[i])), "authentication");
+		expect(both, "none", "");
+	}
+	forced = mp_xasprintf("command=\"/bin/true\" %s", key);
+	expect(forced, "forced-command", "");
+}
+
 /* Why ssh gave up is told behind the banner, whatever that speaks of. */
 static void test_last_words(void **state)
 {
@@ -201,7 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_logins), cmocka_unit_test(test_forced_commands),
 		cmocka_unit_test(test_noise),       cmocka_unit_test(test_word_is_fresh),
-		cmocka_unit_test(test_last_words),
+		cmocka_unit_test(test_last_words),  cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests_name("try", tests, setup, teardown);
