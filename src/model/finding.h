@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 enum mp_status {
-	MP_OK,	    /* as it should be */
+	MP_OK,      /* as it should be */
 	MP_SKIP,    /* does not apply here; the reason says why */
 	MP_WARN,    /* works, but somebody should know; does not change the exit status */
 	MP_DRIFT,   /* differs, and apply would mend it */
@@ -23,7 +23,7 @@ enum mp_status {
 
 enum mp_scope {
 	MP_SCOPE_HOST,
-	MP_SCOPE_PAIR,	  /* host -> peer, directed */
+	MP_SCOPE_PAIR,    /* host -> peer, directed */
 	MP_SCOPE_CLUSTER, /* all hosts together */
 };
 
@@ -40,7 +40,7 @@ struct mp_change {
 struct mp_diff {
 	enum mp_status status; /* starts as MP_OK */
 	enum mp_status told;   /* of reason: lower than status where changes made it worse */
-	char *reason;	       /* NULL while MP_OK, or made from the changes */
+	char *reason;          /* NULL while MP_OK, or made from the changes */
 	char *remedy;
 	struct mp_change *changes;
 	size_t n_changes;
@@ -55,7 +55,8 @@ void mp_diff_fini(struct mp_diff *d);
 void mp_diff_change(struct mp_diff *d, const char *what, const char *before, const char *after);
 
 /*
- * Sets the verdict if it is worse than the present one; adds reason and remedy to those that are there
+ * Sets the verdict if it is worse than the present one; adds reason and remedy to those that are
+ * there
  * ("A; B", each once, up to a limit) if it is as bad. remedy may be NULL. Texts are copied.
  */
 void mp_diff_verdict(struct mp_diff *d, enum mp_status status, const char *remedy,
@@ -66,10 +67,10 @@ struct mp_finding {
 	enum mp_scope scope;
 	ssize_t host, peer; /* inventory indices; -1: none */
 	enum mp_status status;
-	char *reason; /* "" when there is nothing to say */
-	char *remedy; /* "" likewise; an imperative sentence */
+	char *reason;    /* "" when there is nothing to say */
+	char *remedy;    /* "" likewise; an imperative sentence */
 	json_t *changes; /* [{what,before,after}] or NULL; owned */
-	json_t *data;	 /* machine-readable detail or NULL; owned */
+	json_t *data;    /* machine-readable detail or NULL; owned */
 };
 
 struct mp_findings {
@@ -80,8 +81,8 @@ struct mp_findings {
 void mp_findings_fini(struct mp_findings *f);
 
 /*
- * Adds a finding and returns it (valid until the next addition). reason may be NULL; remedy may be NULL.
- * peer -1 for host scope, both -1 for the cluster.
+ * Adds a finding and returns it (valid until the next addition). reason may be NULL; remedy may be
+ * NULL. peer -1 for host scope, both -1 for the cluster.
  */
 struct mp_finding *mp_findings_add(struct mp_findings *f, const char *id, enum mp_scope scope,
 				   ssize_t host, ssize_t peer, enum mp_status status,

@@ -65,8 +65,7 @@ const struct mp_param mp_params[] = {
 	{ "storage", "mount_options", MP_PARAM_OPTIONS, "defaults,_netdev",
 	  .help = "Options of the fstab entry.", .source = GUIDE },
 	{ "storage", "idmap_domain", MP_PARAM_DOMAIN, "localdomain",
-	  .help = "Domain in /etc/idmapd.conf on server and clients; unless said, what the hosts agree "
-		  "on already, else the default; empty leaves it alone.",
+	  .help = "Domain in idmapd.conf; unsaid: what the hosts have now; empty leaves it alone.",
 	  .source = "idmapd.conf(5)" },
 	{ "firewall", "manage", MP_PARAM_BOOL, "yes",
 	  .help = "Whether apply opens the ports by nftables.", .source = GUIDE },
