@@ -6,8 +6,9 @@
  *     init setDowntime 100; 1 setDowntime 150; 3 postcopy; -1 abort
  *
  * The step at the head is taken when its number is smaller than the count of passes begun anew, one
- * for each such pass, and is then gone, also when it failed; -1 follows the step before it at once.
- * oVirt sees a new pass by the remaining bytes growing between two of its looks; we are told.
+ * for each such pass, and is then gone, also when it failed; so -1 is taken at the pass after the
+ * step before it. oVirt sees a new pass by the remaining bytes growing between two of its looks; we
+ * are told.
  */
 #include "config.h"
 #include "migrate/policy-internal.h"
