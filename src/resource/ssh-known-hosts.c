@@ -240,12 +240,28 @@ static void diff_missing(const json_t *fact, const json_t *entries, const json_t
 	}
 }
 
+/* The host of a wanted key; of several ("REF,REF"), of the first. */
+static const char *host_of(const json_t *entries, const char *wanted)
+{
+	size_t size = strcspn(wanted, ","), i;
+	json_t *e;
+
+	json_array_foreach((json_t *)entries, i, e)
+	{
+		const char *ref = mp_json_str(e, "ref", "");
+
+		if (strlen(ref) == size && strncmp(ref, wanted, size) == 0)
+			return mp_json_str(e, "host", "");
+	}
+	return "";
+}
+
 /*
  * Names of ours that stand before another key of the same type: the host key was changed, or the
  * line is forged. told receives "NAME TYPE" of each.
  */
-static void diff_wrong(const json_t *have, const json_t *map, const char *path, const char *how,
-		       json_t *told, struct mp_diff *ret)
+static void diff_wrong(const json_t *have, const json_t *map, const json_t *entries,
+		       const char *path, const char *how, json_t *told, struct mp_diff *ret)
 {
 	const char *ref, *wanted;
 	json_t *joined;
@@ -255,7 +271,8 @@ static void diff_wrong(const json_t *have, const json_t *map, const char *path, 
 		json_t *by_wanted = json_object(), *old;
 		mp_auto_strv struct mp_strv names = { 0 };
 
-		mp_str_split(json_string_value(joined), ",", &names);
+		if (json_is_string(joined))
+			mp_str_split(json_string_value(joined), ",", &names);
 		for (size_t i = 0; i < names.n; i++) {
 			mp_auto_free char *at = mp_ssh_name_type(names.v[i], ref), *list = NULL;
 
@@ -270,8 +287,9 @@ static void diff_wrong(const json_t *have, const json_t *map, const char *path, 
 		}
 		json_object_foreach(by_wanted, wanted, old)
 		{
-			mp_auto_free char *what =
-				mp_xasprintf("%s %s%s", path, json_string_value(old), how);
+			mp_auto_free char *what = mp_xasprintf(
+				"changed host key of %s in %s (%s%s)", host_of(entries, wanted),
+				path, how, json_string_value(old));
 
 			mp_diff_change(ret, what, ref, wanted);
 		}
@@ -323,34 +341,61 @@ static bool is_exact(const json_t *fact, const json_t *entries)
 	return true;
 }
 
+static char *path_of(const json_t *fact)
+{
+	return mp_xasprintf("%s/.ssh/" FILE_NAME, mp_json_str(fact, "home", ""));
+}
+
+/*
+ * Of all users: a changed key may be an attack, and only the first change stands in the line of a
+ * report. Returns {USER: {"NAME TYPE": true}}; users in order are absent.
+ */
+static json_t *diff_all_wrong(const json_t *users, const json_t *w, struct mp_diff *ret)
+{
+	const json_t *entries = json_object_get(w, "entries");
+	json_t *map = NULL, *all = json_object(), *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(w, "users"), i, name)
+	{
+		const json_t *mine = json_object_get(users, json_string_value(name));
+		mp_auto_free char *path = path_of(mine);
+		json_t *told;
+
+		if (!mine || json_object_get(mine, "fail") || is_exact(mine, entries))
+			continue;
+		if (!map)
+			map = mp_ssh_known_map(entries);
+		told = json_object();
+		diff_wrong(json_object_get(mine, "keys"), map, entries, path, "", told, ret);
+		diff_wrong(json_object_get(mine, "hashed"), map, entries, path, "hashed ", told,
+			   ret);
+		json_object_set_new(all, json_string_value(name), told);
+	}
+	json_decref(map);
+	return all;
+}
+
 static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 {
 	const json_t *entries = json_object_get(w, "entries"),
 		     *users = json_object_get(fact, "users");
-	json_t *map = NULL, *told, *name;
+	json_t *told = diff_all_wrong(users, w, ret), *name;
 	size_t i;
 
 	json_array_foreach(json_object_get(w, "users"), i, name)
 	{
 		const char *user = json_string_value(name);
 		const json_t *mine = json_object_get(users, user);
-		mp_auto_free char *path =
-			mp_xasprintf("%s/.ssh/" FILE_NAME, mp_json_str(mine, "home", ""));
+		mp_auto_free char *path = path_of(mine);
 
 		if (!mp_ssh_user_diff(mine, user, path, ret))
 			continue;
 		diff_revoked(mine, entries, path, ret);
-		if (is_exact(mine, entries))
-			continue;
-		if (!map)
-			map = mp_ssh_known_map(entries);
-		told = json_object();
-		diff_wrong(json_object_get(mine, "keys"), map, path, "", told, ret);
-		diff_wrong(json_object_get(mine, "hashed"), map, path, " (hashed)", told, ret);
-		diff_missing(mine, entries, told, path, ret);
-		json_decref(told);
+		if (json_object_get(told, user))
+			diff_missing(mine, entries, json_object_get(told, user), path, ret);
 	}
-	json_decref(map);
+	json_decref(told);
 }
 
 static int apply(struct mp_sys *sys, const json_t *p, const json_t *fact, const json_t *w,

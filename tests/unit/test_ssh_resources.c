@@ -127,11 +127,17 @@ static void cluster_keys(struct cluster *c)
 	      json_pack("{s:{s:o,s:o}}", "users", "root", user_key(K2), "nova", user_key(K3)));
 }
 
+#define CHANGED_ROOT "changed host key of h1 in /root/.ssh/known_hosts (h1): ssh-ed25519 SHA256:"
+#define CHANGED_NOVA                                                                               \
+	"changed host key of h2 in /var/lib/nova/.ssh/known_hosts (10.0.0.2,h2): ssh-ed25519 "     \
+	"SHA256:"
+
 static void known_hosts_converges(void **state)
 {
 	const struct mp_resource *r = &mp_resource_ssh_known_hosts;
 	struct env *e = *state;
 	mp_auto_free char *text = NULL, *file = NULL, *found = NULL;
+	const char *next;
 	struct stat before, after;
 	json_t *params, *want, *other, *fact = NULL;
 	struct cluster c;
@@ -148,12 +154,22 @@ static void known_hosts_converges(void **state)
 	other = r->want(&c.w, &c.inv->hosts[1]);
 	/* The same text for every host, so that it is encoded and kept once. */
 	assert_true(json_equal(want, other));
-	/* A key of ours that has changed, and a foreign line. */
+	/* A key of ours that has changed, in the file of the second user too, and a foreign line.
+	 */
 	run("mkdir -m 700 %s/root/.ssh", e->root);
 	put(e->root, "/root/.ssh/known_hosts", "h1 " K3 "\ngitlab " K3 "\n");
+	run("chmod 666 %s/root/.ssh/known_hosts", e->root);
+	run("install -d -m 700 -o 64060 -g 64060 %s/var/lib/nova/.ssh", e->root);
+	put(e->root, "/var/lib/nova/.ssh/known_hosts", "h2,10.0.0.2 " K1 "\n");
+	run("chown 64060:64060 %s/var/lib/nova/.ssh/known_hosts", e->root);
 
 	assert_int_equal(converge(e->sys, r, params, want, true, NULL, &text), MP_DRIFT);
-	assert_non_null(strstr(text, "/root/.ssh/known_hosts h1: ssh-ed25519 SHA256:"));
+	/* Told before all else, so that no "and 11 more" hides it. */
+	assert_int_equal(strncmp(text, CHANGED_ROOT, strlen(CHANGED_ROOT)), 0);
+	next = strchr(text, '\n') + 1;
+	assert_int_equal(strncmp(next, CHANGED_NOVA, strlen(CHANGED_NOVA)), 0);
+	assert_null(strstr(strchr(next, '\n'), "changed"));
+	assert_non_null(strstr(text, "mode 0666"));
 	assert_non_null(strstr(text, "h1-mig"));
 	file = slurp(e->root, "/root/.ssh/known_hosts");
 	assert_string_equal(file, "gitlab " K3 "\n10.0.0.1,h1,h1-mig,h1.example.org " K1
