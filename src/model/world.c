@@ -21,6 +21,7 @@ struct slot {
 struct mp_interned {
 	struct slot *slots;
 	size_t room, n;
+	json_t *claims; /* {CANONICAL: by how many hosts Nova is told to dial it} */
 };
 
 /* FNV-1a over the compact dump as it is made, so that the text is never there as a whole. */
@@ -89,14 +90,53 @@ static json_t *intern(struct mp_interned *t, const char *id, json_t *tree)
 	return json_incref(tree);
 }
 
+/* ---- what Nova dials ---- */
+
+/* Options of nova-compute, in the fact "nova-conf", that other hosts dial this one by. */
+static const char *const dial_keys[] = { "host", "my_ip", "migration_inbound_addr",
+					 "live_migration_inbound_addr" };
+
+static const char *dialled(const json_t *fact, size_t i)
+{
+	const char *s = mp_json_str(json_object_get(fact, "dial"), dial_keys[i], "");
+
+	return mp_name_is_host(s) || mp_name_is_literal(s) ? s : NULL;
+}
+
+/* Counts a host in, or out, once for each name or address that its fact claims. */
+static void count_claims(struct mp_interned *t, const json_t *fact, int by)
+{
+	json_t *seen = json_object();
+
+	for (size_t i = 0; i < MP_N_ELEMS(dial_keys); i++) {
+		char key[MP_NAME_MAX + 1];
+
+		if (!dialled(fact, i))
+			continue;
+		mp_name_canonical(dialled(fact, i), key, sizeof(key));
+		if (json_object_get(seen, key))
+			continue;
+		json_object_set_new(seen, key, json_true());
+		json_object_set_new(t->claims, key,
+				    json_integer(mp_json_int(t->claims, key, 0) + by));
+	}
+	json_decref(seen);
+}
+
 void mp_world_merge(struct mp_world *w, size_t host, const json_t *facts)
 {
 	struct mp_host_state *state = &w->hosts[host];
 	const char *id;
 	json_t *tree;
 
-	if (!w->interned)
+	if (!w->interned) {
 		w->interned = mp_xcalloc(1, sizeof(*w->interned));
+		w->interned->claims = json_object();
+	}
+	if (json_object_get(facts, "nova-conf")) {
+		count_claims(w->interned, json_object_get(state->facts, "nova-conf"), -1);
+		count_claims(w->interned, json_object_get(facts, "nova-conf"), 1);
+	}
 	if (!state->facts)
 		state->facts = json_object();
 	json_object_foreach((json_t *)facts, id, tree)
@@ -113,6 +153,7 @@ void mp_world_fini(struct mp_world *w)
 		return;
 	for (size_t i = 0; i < w->interned->room; i++)
 		json_decref(w->interned->slots[i].tree);
+	json_decref(w->interned->claims);
 	free(w->interned->slots);
 	free(mp_steal(&w->interned));
 }
@@ -193,6 +234,24 @@ static void add_said(const struct mp_world *w, const struct mp_host *h, struct m
 	}
 }
 
+/* What Nova on other hosts dials this one by, unless it is not this one's alone. */
+static void add_dialled(const struct mp_world *w, const struct mp_host *h, struct mp_strv *names)
+{
+	const json_t *fact = mp_world_fact(w, h->index, "nova-conf");
+
+	for (size_t i = 0; i < MP_N_ELEMS(dial_keys); i++) {
+		const char *s = dialled(fact, i);
+		const struct mp_host *owner = s ? mp_inventory_find(w->inv, s) : NULL;
+		char key[MP_NAME_MAX + 1];
+
+		if (!s || (owner && owner != h))
+			continue;
+		mp_name_canonical(s, key, sizeof(key));
+		if (mp_json_int(w->interned->claims, key, 0) == 1)
+			add_name(names, s);
+	}
+}
+
 void mp_world_names(const struct mp_world *w, size_t host, struct mp_strv *ret)
 {
 	const struct mp_host *h = &w->inv->hosts[host];
@@ -207,6 +266,7 @@ void mp_world_names(const struct mp_world *w, size_t host, struct mp_strv *ret)
 		add_name(&names, h->aliases.v[i]);
 	add_said(w, h, &names, mp_json_str(identity, "hostname", ""));
 	add_said(w, h, &names, mp_json_str(identity, "fqdn", ""));
+	add_dialled(w, h, &names);
 	mp_strv_sort(&names);
 	for (size_t i = 0; i < names.n; i++)
 		mp_strv_take(ret, mp_steal(&names.v[i]));

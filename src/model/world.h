@@ -45,10 +45,11 @@ void mp_world_merge(struct mp_world *w, size_t host, const json_t *facts);
 void mp_world_fini(struct mp_world *w);
 
 /*
- * Every name that libvirt or Nova may dial for a host: name, address, migration address, aliases, and
- * what the host itself said (short host name, FQDN; "identity" fact). Without duplicates, loopback
- * and "localhost" names; a host name that another host of the inventory owns is left out, and so is a word
- * of the host that is no valid host name. Sorted.
+ * Every name that libvirt or Nova may dial for a host: name, address, migration address, aliases,
+ * what the host itself said (short host name, FQDN; "identity" fact), and what its nova.conf tells
+ * Nova to dial ("dial" in the fact "nova-conf"). Without duplicates, loopback and "localhost" names;
+ * what another host of the inventory owns is left out, and so is what more than one nova.conf
+ * claims (the packager's my_ip), and a word of the host that is no valid name. Sorted.
  */
 void mp_world_names(const struct mp_world *w, size_t host, struct mp_strv *ret);
 

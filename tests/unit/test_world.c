@@ -163,6 +163,43 @@ static void test_names(void **state)
 	stop(&w);
 }
 
+/* The options that Nova on the source takes the target's name from. */
+static void test_names_of_nova(void **state)
+{
+	struct mp_world w;
+
+	(void)state;
+	start(&w, "[host a]\naddress = 10.0.0.1\n[host b]\naddress = 10.0.0.2\naliases = bb\n"
+		  "[host c]\n");
+	merge(&w, 0,
+	      "{\"nova-conf\": {\"dial\": {\"host\": \"nova-a\", \"my_ip\": \"10.9.0.1\", "
+	      "\"migration_inbound_addr\": \"10.9.0.1\", \"live_migration_inbound_addr\": "
+	      "\"a.mig.example.org\"}}}");
+	expect_names(&w, 0, "10.0.0.1 10.9.0.1 a a.mig.example.org nova-a");
+	/* As it came from the package, on two hosts; and names of other hosts. */
+	merge(&w, 1,
+	      "{\"nova-conf\": {\"dial\": {\"host\": \"nova-b\", \"my_ip\": \"10.9.0.1\"}}}");
+	merge(&w, 2, "{\"nova-conf\": {\"dial\": {\"host\": \"BB\", \"my_ip\": \"10.0.0.1\"}}}");
+	expect_names(&w, 0, "10.0.0.1 a a.mig.example.org nova-a");
+	expect_names(&w, 1, "10.0.0.2 b bb nova-b");
+	expect_names(&w, 2, "c");
+	/* The same address in two spellings; what is no name. */
+	merge(&w, 1, "{\"nova-conf\": {\"dial\": {\"my_ip\": \"fd00:0::7\"}}}");
+	expect_names(&w, 0, "10.0.0.1 10.9.0.1 a a.mig.example.org nova-a");
+	merge(&w, 2, "{\"nova-conf\": {\"dial\": {\"my_ip\": \"fd00::7\", \"host\": \"-oX\"}}}");
+	expect_names(&w, 1, "10.0.0.2 b bb");
+	merge(&w, 2,
+	      "{\"nova-conf\": {\"dial\": {\"my_ip\": \"127.0.0.1\", \"host\": \"localhost\", "
+	      "\"migration_inbound_addr\": \"$my_ip\", \"live_migration_inbound_addr\": 7}}}");
+	expect_names(&w, 2, "c");
+	expect_names(&w, 1, "10.0.0.2 b bb fd00:0::7");
+	merge(&w, 1, "{\"nova-conf\": {\"error\": {\"code\": \"system\", \"text\": \"t\"}}}");
+	expect_names(&w, 1, "10.0.0.2 b bb");
+	merge(&w, 1, "{\"nova-conf\": {\"exists\": true, \"values\": []}}");
+	expect_names(&w, 1, "10.0.0.2 b bb");
+	stop(&w);
+}
+
 /* Names are added to what the list holds already, sorted among themselves. */
 static void test_names_append(void **state)
 {
@@ -279,8 +316,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_facts),        cmocka_unit_test(test_sharing),
-		cmocka_unit_test(test_names),        cmocka_unit_test(test_names_append),
-		cmocka_unit_test(test_answer_names), cmocka_unit_test(test_answer_twins),
+		cmocka_unit_test(test_names),        cmocka_unit_test(test_names_of_nova),
+		cmocka_unit_test(test_names_append), cmocka_unit_test(test_answer_names),
+		cmocka_unit_test(test_answer_twins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
