@@ -17,6 +17,8 @@
 #include "resource/ports-kernel.h"
 #include "resource/want.h"
 
+#define FEW 3 /* addresses told one by one in a reason */
+
 /* ---- wanted ---- */
 
 static bool is_literal(const char *s)
@@ -26,8 +28,12 @@ static bool is_literal(const char *s)
 	return s && (inet_pton(AF_INET, s, &a) == 1 || inet_pton(AF_INET6, s, &a) == 1);
 }
 
-/* The addresses that migration data of the other hosts may come from, and a host that has none. */
-static json_t *sources(const struct mp_world *w, const struct mp_host *h, const char **ret_nameless)
+/*
+ * The addresses that migration data of the other hosts may come from, how many those are, and a
+ * host that has none.
+ */
+static json_t *sources(const struct mp_world *w, const struct mp_host *h, int *ret_peers,
+		       const char **ret_nameless)
 {
 	json_t *list = json_array();
 
@@ -37,6 +43,7 @@ static json_t *sources(const struct mp_world *w, const struct mp_host *h, const 
 
 		if (o == h || !(o->roles & MP_ROLE_COMPUTE))
 			continue;
+		++*ret_peers;
 		if (is_literal(mig))
 			json_array_append_new(list, json_string(mig));
 		if (is_literal(o->address) && !mp_str_eq(mig, o->address))
@@ -52,11 +59,11 @@ static json_t *want(const struct mp_world *w, const struct mp_host *h)
 	const char *self = mp_host_migration_address(h), *nameless = NULL;
 	bool any = !strcmp(mp_profile_str(w->profile, "firewall", "sources"), "any");
 	json_t *list, *o;
-	int from, to;
+	int from, to, peers = 0;
 
 	if (!mp_profile_bool(w->profile, "firewall", "manage"))
 		return mp_want_skip("the profile says firewall.manage = no");
-	list = sources(w, h, &nameless);
+	list = sources(w, h, &peers, &nameless);
 	if (!any && (nameless || !json_array_size(list))) {
 		json_decref(list);
 		if (!nameless)
@@ -67,8 +74,9 @@ static json_t *want(const struct mp_world *w, const struct mp_host *h)
 				    nameless);
 	}
 	mp_profile_ports(w->profile, "firewall", "ports", &from, &to);
-	o = json_pack("{s:i,s:i,s:b,s:o,s:s}", "from", from, "to", to, "any", any, "sources", list,
-		      "config", mp_profile_str(w->profile, "firewall", "config"));
+	o = json_pack("{s:i,s:i,s:b,s:o,s:i,s:s}", "from", from, "to", to, "any", any, "sources",
+		      list, "peers", peers, "config",
+		      mp_profile_str(w->profile, "firewall", "config"));
 	if (is_literal(self))
 		json_object_set_new(o, "self", json_string(self));
 	return o;
@@ -96,6 +104,8 @@ static json_t *chain_json(const struct mp_ports *p, const struct mp_ports_chain 
 			      pc->needs != 0, "blocked", pc->blocked, "right", pc->right, "owner",
 			      pc->owner, "state", pc->state, "rules", rules);
 
+	if (pc->sets)
+		json_object_set(o, "sets", pc->sets);
 	for (size_t i = 0; i < MP_N_ELEMS(kinds); i++) {
 		mp_auto_buf struct mp_buf text;
 
@@ -188,13 +198,13 @@ static int observe(struct mp_sys *sys, const json_t *prm, json_t **ret, struct m
 
 /* ---- compared ---- */
 
-static void put_sources(const json_t *group, struct mp_buf *out)
+static void put_list(const json_t *list, long long n, struct mp_buf *out)
 {
-	const json_t *from = json_object_get(group, "from"), *s;
-	long long n = mp_json_int(group, "n", 0), shown = (long long)json_array_size(from);
+	long long shown = (long long)json_array_size(list);
+	const json_t *s;
 	size_t i;
 
-	json_array_foreach(from, i, s)
+	json_array_foreach((json_t *)list, i, s)
 	{
 		mp_buf_printf(out, "%s%s", i ? ", " : "", json_string_value(s));
 	}
@@ -202,8 +212,26 @@ static void put_sources(const json_t *group, struct mp_buf *out)
 		mp_buf_printf(out, " and %lld more", n - shown);
 }
 
-/* "TCP 49152-49261 from 10.78.0.2 is dropped by inet filter input policy drop" */
-static char *sentence(const json_t *group)
+/*
+ * Who is kept out. Each host leaves out its own addresses, so that all of them, or many, are
+ * counted: the same on every host.
+ */
+static void put_sources(const json_t *group, const json_t *w, struct mp_buf *out)
+{
+	const json_t *from = json_object_get(group, "from");
+	long long n = mp_json_int(group, "n", 0), peers = mp_json_int(w, "peers", 0);
+	long long all = (long long)json_array_size(json_object_get(w, "sources"));
+
+	if (mp_json_bool(w, "any", false) || (n <= FEW && n < all))
+		put_list(from, n, out);
+	else if (n == all)
+		mp_buf_printf(out, "%lld other host%s", peers, peers == 1 ? "" : "s");
+	else
+		mp_buf_printf(out, "%lld of the %lld addresses of the other hosts", n, all);
+}
+
+/* "TCP 49152-49261 from 4 other hosts is dropped by inet filter input policy drop" */
+static char *sentence(const json_t *group, const json_t *w)
 {
 	const char *fate = mp_json_str(group, "fate", ""), *by = mp_json_str(group, "by", "");
 	const char *ports = mp_json_str(group, "ports", "");
@@ -212,11 +240,11 @@ static char *sentence(const json_t *group)
 	mp_buf_init(&out, 2000);
 	if (!strcmp(fate, "unknown")) {
 		mp_buf_printf(&out, "whether TCP %s gets in from ", ports);
-		put_sources(group, &out);
+		put_sources(group, w, &out);
 		mp_buf_printf(&out, " depends on %s in %s", mp_json_str(group, "why", ""), by);
 	} else {
 		mp_buf_printf(&out, "TCP %s from ", ports);
-		put_sources(group, &out);
+		put_sources(group, w, &out);
 		mp_buf_printf(&out, " is %s by %s", !strcmp(fate, "drop") ? "dropped" : "rejected",
 			      by);
 	}
@@ -224,7 +252,7 @@ static char *sentence(const json_t *group)
 }
 
 /* All that is not accepted, early (before the input chains) or there; NULL when all of it is. */
-static char *obstacles(const json_t *fact, bool early, bool *ret_certain)
+static char *obstacles(const json_t *fact, const json_t *w, bool early, bool *ret_certain)
 {
 	const json_t *list = json_object_get(fact, "judged"), *g;
 	mp_auto_buf struct mp_buf out;
@@ -239,17 +267,17 @@ static char *obstacles(const json_t *fact, bool early, bool *ret_certain)
 
 		if (!strcmp(fate, "accept") || mp_json_bool(g, "early", false) != early)
 			continue;
-		text = sentence(g);
+		text = sentence(g, w);
 		mp_buf_printf(&out, "%s%s", out.size ? "; " : "", text);
 		*ret_certain |= strcmp(fate, "unknown") != 0;
 	}
 	return out.size ? mp_buf_take(&out) : NULL;
 }
 
-static void diff_early(const json_t *fact, struct mp_diff *ret)
+static void diff_early(const json_t *fact, const json_t *w, struct mp_diff *ret)
 {
 	bool certain;
-	mp_auto_free char *text = obstacles(fact, true, &certain);
+	mp_auto_free char *text = obstacles(fact, w, true, &certain);
 
 	if (text)
 		mp_diff_verdict(ret, certain ? MP_FAIL : MP_WARN,
@@ -260,7 +288,7 @@ static void diff_early(const json_t *fact, struct mp_diff *ret)
 }
 
 /* Chains that somebody else's program writes: said, not changed. */
-static void diff_owned(const json_t *fact, struct mp_diff *ret)
+static void diff_owned(const json_t *fact, const json_t *w, struct mp_diff *ret)
 {
 	const json_t *list = json_object_get(fact, "chains"), *c;
 	size_t i;
@@ -273,7 +301,7 @@ static void diff_owned(const json_t *fact, struct mp_diff *ret)
 
 		if (!owner || !mp_json_bool(c, "needed", false))
 			continue;
-		text = obstacles(fact, false, &certain);
+		text = obstacles(fact, w, false, &certain);
 		remedy = !strcmp(owner, "firewalld")
 				 ? "Open the range with firewalld: firewall-cmd --permanent "
 				   "--add-rich-rule for "
@@ -291,16 +319,48 @@ static void diff_owned(const json_t *fact, struct mp_diff *ret)
 	}
 }
 
-static void diff_kernel(const json_t *fact, struct mp_diff *ret)
+/* Sets of ours: what is missing is counted where it is all, and listed where it is a part. */
+static void diff_sets(const json_t *chain, struct mp_diff *ret)
+{
+	const json_t *list = json_object_get(chain, "sets"), *s;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, s)
+	{
+		const char *set = mp_json_str(s, "set", ""), *state = mp_json_str(s, "state", NULL);
+		long long n = mp_json_int(s, "n", 0), n_lacks = mp_json_int(s, "n_lacks", 0);
+		long long n_stale = mp_json_int(s, "n_stale", 0);
+		mp_auto_buf struct mp_buf lacks, stale;
+
+		mp_buf_init(&lacks, 1000);
+		mp_buf_init(&stale, 1000);
+		if (state || n_lacks == n)
+			mp_buf_printf(&lacks, "%lld address%s of other hosts", n,
+				      n == 1 ? "" : "es");
+		else if (n_lacks)
+			put_list(json_object_get(s, "lacks"), n_lacks, &lacks);
+		if (lacks.size)
+			mp_diff_change(ret, set, mp_str_eq(state, "missing") ? NULL : state,
+				       mp_buf_peek(&lacks));
+		if (!n_stale)
+			continue;
+		put_list(json_object_get(s, "stale"), n_stale, &stale);
+		mp_diff_change(ret, set, mp_buf_peek(&stale), NULL);
+		mp_diff_verdict(ret, MP_DRIFT, NULL, "from %s would be removed: %s", set,
+				mp_buf_peek(&stale));
+	}
+}
+
+static void diff_kernel(const json_t *fact, const json_t *w, struct mp_diff *ret)
 {
 	const json_t *list = json_object_get(fact, "chains"), *c;
 	bool certain, drift = false;
-	mp_auto_free char *text = obstacles(fact, false, &certain);
+	mp_auto_free char *text = obstacles(fact, w, false, &certain);
 	size_t i, k;
 
-	json_array_foreach(list, i, c)
+	json_array_foreach((json_t *)list, i, c)
 	{
-		const char *chain = mp_json_str(c, "chain", "");
+		const char *state = mp_json_str(c, "state", NULL);
 		const json_t *rules = json_object_get(c, "rules"), *r;
 		mp_auto_buf struct mp_buf after;
 
@@ -308,33 +368,56 @@ static void diff_kernel(const json_t *fact, struct mp_diff *ret)
 		if (mp_json_str(c, "owner", NULL) || mp_json_bool(c, "right", true))
 			continue;
 		drift = true;
-		json_array_foreach(rules, k, r)
+		json_array_foreach((json_t *)rules, k, r)
 		{
 			mp_buf_printf(&after, "%s%s", k ? "; " : "", json_string_value(r));
 		}
-		mp_diff_change(ret, chain, mp_json_str(c, "state", NULL),
-			       after.size ? mp_buf_peek(&after) : NULL);
+		if (state)
+			mp_diff_change(ret, mp_json_str(c, "chain", ""), state,
+				       after.size ? mp_buf_peek(&after) : NULL);
+		diff_sets(c, ret);
 	}
 	if (drift && text)
 		mp_diff_verdict(ret, MP_DRIFT, NULL, "%s", text);
 }
 
+/* Why the rules cannot be kept for the next boot, and what to do about it. */
+static void diff_problem(const json_t *boot, const char *config, struct mp_diff *ret)
+{
+	const char *cause = mp_json_str(boot, "cause", "");
+	const char *problem = mp_json_str(boot, "problem", "");
+	const char *place = mp_json_str(boot, "place", config);
+	mp_auto_free char *remedy = NULL;
+
+	if (!strcmp(cause, "refused")) {
+		remedy = mp_xasprintf("Mend %s (nft -c -f %s tells when it is right): as it is, "
+				      "the host boots without any filter",
+				      place, config);
+		mp_diff_verdict(ret, MP_WARN, remedy, "%s", problem);
+		return;
+	}
+	if (!strcmp(cause, "no-nft"))
+		remedy = mp_xasprintf("Install nftables, or mend nft(8), so that %s can be checked "
+				      "and completed, then run apply",
+				      config);
+	mp_diff_verdict(ret, MP_WARN,
+			remedy ? remedy
+			       : "Add the accept rule to whatever loads this host's rules at boot, "
+				 "or set firewall.config in the profile to its file",
+			"the rules will be gone after the next reboot: %s", problem);
+}
+
 static void diff_boot(const json_t *fact, const char *config, struct mp_diff *ret)
 {
 	const json_t *boot = json_object_get(fact, "boot");
-	const char *problem = mp_json_str(boot, "problem", NULL);
 	const char *snippet = mp_json_str(boot, "snippet", "absent");
 	mp_auto_free char *path = mp_ports_snippet_path(config);
 	mp_auto_free char *line = mp_xasprintf("include \"%s\"", path);
 
 	if (!boot)
 		return;
-	if (problem) {
-		mp_diff_verdict(
-			ret, MP_WARN,
-			"Add the accept rule to whatever loads this host's rules at boot, or set "
-			"firewall.config in the profile to its file",
-			"the rules will be gone after the next reboot: %s", problem);
+	if (json_object_get(boot, "problem")) {
+		diff_problem(boot, config, ret);
 		return;
 	}
 	if (strcmp(snippet, "current") != 0)
@@ -350,10 +433,10 @@ static void diff_boot(const json_t *fact, const char *config, struct mp_diff *re
 
 static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 {
-	diff_kernel(fact, ret);
+	diff_kernel(fact, w, ret);
 	diff_boot(fact, mp_json_str(w, "config", ""), ret);
-	diff_owned(fact, ret);
-	diff_early(fact, ret);
+	diff_owned(fact, w, ret);
+	diff_early(fact, w, ret);
 	if (mp_json_bool(fact, "legacy", false))
 		mp_diff_verdict(ret, MP_WARN,
 				"List them with iptables-legacy-save, and move them to nftables",

@@ -153,22 +153,45 @@ static char *without_include(const char *config_text, const char *path)
 
 /* ---- nft ---- */
 
-/* The first line of what nft complained of, without the place in our input that nobody can look up.
- */
-static char *complaint(const struct mp_run_result *r)
-{
-	const char *s = r->errtext ? r->errtext : "", *e = strstr(s, "Error: ");
-	size_t n;
+/* What nft complained of first, and where: in a file of the host, "line N of FILE". */
+struct complaint {
+	char *what, *place; /* place: NULL when it is in our own input */
+};
 
-	if (r->timed_out)
-		return mp_xstrdup("nft did not answer in time");
-	s = e ? e + 7 : s;
-	n = strcspn(s, "\n");
-	return n ? mp_xstrndup(s, n) : mp_xasprintf("exit status %d", r->status);
+static void complaint_fini(struct complaint *c)
+{
+	free(c->what);
+	free(c->place);
+	*c = (struct complaint){ 0 };
 }
 
-/* nft -c on a file (or on text as standard input). 0 with *ret_why NULL when it would load. */
-static int try_load(struct mp_sys *sys, const char *file, const char *text, char **ret_why,
+/* "FILE:LINE:COLUMNS: Error: WHAT"; without columns when it cannot be opened. */
+static void complaint_of(const struct mp_run_result *r, struct complaint *ret)
+{
+	const char *s = r->errtext ? r->errtext : "", *e = strstr(s, "Error: "), *line = e;
+	mp_auto_free char *where = NULL;
+	size_t n;
+	char *at;
+
+	if (r->timed_out) {
+		ret->what = mp_xstrdup("nft did not answer in time");
+		return;
+	}
+	while (line && line > s && line[-1] != '\n')
+		line--;
+	where = e ? mp_xstrndup(line, (size_t)(e - line)) : mp_xstrdup("");
+	at = *where == '/' ? strchr(where, ':') : NULL;
+	n = at ? strspn(at + 1, "0123456789") : 0;
+	if (n && strncmp(where, "/dev/", 5) != 0)
+		ret->place =
+			mp_xasprintf("line %.*s of %.*s", (int)n, at + 1, (int)(at - where), where);
+	s = e ? e + 7 : s;
+	n = strcspn(s, "\n");
+	ret->what = n ? mp_xstrndup(s, n) : mp_xasprintf("exit status %d", r->status);
+}
+
+/* nft -c on a file (or on text as standard input). 0 with ret->what NULL when it would load. */
+static int try_load(struct mp_sys *sys, const char *file, const char *text, struct complaint *ret,
 		    struct mp_err *err)
 {
 	const char *const argv[] = { "nft", "-c", "-f", file, NULL };
@@ -177,9 +200,27 @@ static int try_load(struct mp_sys *sys, const char *file, const char *text, char
 
 	if (mp_sys_run(sys, argv, &opts, &res, err) < 0)
 		return -1;
-	*ret_why = res.status || res.timed_out ? complaint(&res) : NULL;
+	if (res.status || res.timed_out)
+		complaint_of(&res, ret);
 	mp_run_result_fini(&res);
 	return 0;
+}
+
+static json_t *problem_of(const char *cause, const char *place, char *text)
+{
+	json_t *o = json_pack("{s:s,s:s}", "cause", cause, "problem", text);
+
+	if (place)
+		json_object_set_new(o, "place", json_string(place));
+	free(text);
+	return o;
+}
+
+static json_t *refusal(const char *config, const struct complaint *c)
+{
+	return problem_of("refused", c->place,
+			  c->place ? mp_xasprintf("nft refuses %s: %s", c->place, c->what)
+				   : mp_xasprintf("nft refuses %s as it is: %s", config, c->what));
 }
 
 /*
@@ -187,30 +228,46 @@ static int try_load(struct mp_sys *sys, const char *file, const char *text, char
  * empty ruleset, so that only what the configuration itself defines counts, and leaves out our
  * declarations.
  */
-static char *find_problem(struct mp_sys *sys, const struct mp_ports *p,
-			  const struct mp_ports_view *v, const char *config_text)
+static json_t *find_problem(struct mp_sys *sys, const struct mp_ports *p,
+			    const struct mp_ports_view *v, const char *config_text)
 {
 	mp_auto_free char *path = mp_ports_snippet_path(p->config);
-	mp_auto_free char *rest = NULL, *rules = NULL, *alone = NULL, *both = NULL, *why = NULL;
+	mp_auto_free char *rest = NULL, *rules = NULL, *alone = NULL, *both = NULL;
+	__attribute__((cleanup(complaint_fini))) struct complaint c = { 0 }, self = { 0 };
 	struct mp_err err = { 0 };
 
 	if (!config_text)
-		return mp_xasprintf("%s does not exist", p->config);
+		return problem_of("no-file", NULL, mp_xasprintf("%s does not exist", p->config));
 	rest = without_include(config_text, path);
 	rules = mp_ports_snippet(p, v, false);
 	alone = mp_xasprintf("flush ruleset\n%s\n", rest);
 	both = mp_xasprintf("%s%s", alone, rules);
-	if (try_load(sys, "-", both, &why, &err) < 0)
-		return mp_xasprintf("nft cannot be run to check %s (%s)", p->config, err.text);
-	if (!why)
+	if (try_load(sys, "-", both, &c, &err) < 0)
+		return problem_of(
+			"no-nft", NULL,
+			mp_xasprintf("nft cannot be run to check %s (%s)", p->config, err.text));
+	if (!c.what)
 		return NULL;
-	free(mp_steal(&why));
-	if (try_load(sys, "-", alone, &why, &err) == 0 && why)
-		return mp_xasprintf("nft refuses %s as it is: %s", p->config, why);
-	return mp_xasprintf(
-		"%s does not define the chain that drops the packets; its rules come from "
-		"elsewhere",
-		p->config);
+	complaint_fini(&c);
+	if (try_load(sys, "-", alone, &c, &err) == 0 && c.what) {
+		/* The file itself, for the line in it or in one that it includes. */
+		if (try_load(sys, p->config, NULL, &self, &err) == 0 && self.what)
+			return refusal(p->config, &self);
+		return refusal(p->config, &c);
+	}
+	return problem_of("elsewhere", NULL,
+			  mp_xasprintf("%s does not define the chain that drops the packets; its "
+				       "rules come from elsewhere",
+				       p->config));
+}
+
+/* What was written once may have been broken since. Without nft nothing can be said. */
+static json_t *still_loads(struct mp_sys *sys, const char *config)
+{
+	__attribute__((cleanup(complaint_fini))) struct complaint c = { 0 };
+	struct mp_err err = { 0 };
+
+	return try_load(sys, config, NULL, &c, &err) == 0 && c.what ? refusal(config, &c) : NULL;
 }
 
 /* ---- the host ---- */
@@ -241,16 +298,16 @@ int mp_ports_boot_look(struct mp_sys *sys, const struct mp_ports *p, const struc
 		       const char *config_text, json_t **ret, struct mp_err *err)
 {
 	mp_auto_free char *path = mp_ports_snippet_path(p->config);
-	mp_auto_free char *now = NULL, *then = mp_ports_snippet(p, v, true), *problem = NULL;
+	mp_auto_free char *now = NULL, *then = mp_ports_snippet(p, v, true);
 	bool included = config_text && mp_ports_includes(config_text, path), current;
+	json_t *problem;
 	size_t size;
 
 	if (mp_sys_read(sys, path, &now, &size, NULL, err) < 0)
 		return -1;
 	current = mp_str_eq(now, then);
-	/* What is in place has been tried; the trial is for what has yet to be written. */
-	if (!included || !current)
-		problem = find_problem(sys, p, v, config_text);
+	problem = included && current ? still_loads(sys, p->config)
+				      : find_problem(sys, p, v, config_text);
 	*ret = json_pack("{s:b,s:b,s:s,s:s}", "config", config_text != NULL, "included", included,
 			 "snippet",
 			 !now      ? "absent"
@@ -258,7 +315,8 @@ int mp_ports_boot_look(struct mp_sys *sys, const struct mp_ports *p, const struc
 				   : "differs",
 			 "boot", boot_state(sys));
 	if (problem)
-		json_object_set_new(*ret, "problem", json_string(problem));
+		json_object_update(*ret, problem);
+	json_decref(problem);
 	return 0;
 }
 
@@ -286,20 +344,20 @@ static int put_back(struct mp_sys *sys, const char *path, const char *old, struc
 static int confirm(struct mp_sys *sys, const char *config, const char *old_config, const char *path,
 		   const char *old_snippet, struct mp_err *err)
 {
-	mp_auto_free char *why = NULL;
+	__attribute__((cleanup(complaint_fini))) struct complaint c = { 0 };
 	struct mp_err again = { 0 };
 
-	if (try_load(sys, config, NULL, &why, err) < 0)
-		why = mp_xstrdup(err->text);
-	if (!why)
+	if (try_load(sys, config, NULL, &c, err) < 0)
+		c.what = mp_xstrdup(err->text);
+	if (!c.what)
 		return 0;
 	if (put_back(sys, config, old_config, &again) < 0 ||
 	    put_back(sys, path, old_snippet, &again) < 0)
 		return mp_err_set(err, MP_E_SYS,
 				  "nft refuses %s (%s), and it could not be put back: %s", config,
-				  why, again.text);
+				  c.what, again.text);
 	return mp_err_set(err, MP_E_SYS, "nft refuses %s with our rules (%s); it was put back",
-			  config, why);
+			  config, c.what);
 }
 
 int mp_ports_boot_write(struct mp_sys *sys, const struct mp_ports *p, const struct mp_ports_view *v,

@@ -26,7 +26,9 @@ char *mp_ports_add_include(const char *config_text, const char *path);
 
 /*
  * The state on the host: {"config": exists, "included", "snippet": "absent"|"current"|"differs",
- * "problem": why it cannot be made persistent, or absent, "boot": "yes"|"no"|"unknown"}.
+ * "boot": "yes"|"no"|"unknown"}. When it cannot be made persistent, also "problem" in words and
+ * "cause": "no-file", "no-nft", "elsewhere" (the file does not define the chain) or "refused" (the
+ * file itself does not load; "place" is "line N of FILE" where nft names it).
  */
 int mp_ports_boot_look(struct mp_sys *sys, const struct mp_ports *p, const struct mp_ports_view *v,
 		       const char *config_text, json_t **ret, struct mp_err *err);

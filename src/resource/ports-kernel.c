@@ -388,31 +388,51 @@ static bool usable(const struct mp_nft_set *set, const struct side *s)
 	return set->key_len == s->size && !(set->flags & (NFT_SET_INTERVAL | NFT_SET_MAP));
 }
 
-/* Appends what is wrong with the set. */
-static void set_state(const struct mp_nft_ruleset *rs, const struct mp_nft_chain *c,
-		      const struct side *s, struct mp_buf *out)
+/* Appends an address to the list of at most SHOWN_SOURCES; counts it anyway. */
+static void tell_address(json_t *list, size_t *n, const struct side *s, const uint8_t *addr)
+{
+	char name[INET6_ADDRSTRLEN];
+
+	if ((*n)++ < SHOWN_SOURCES && inet_ntop(s->family, addr, name, sizeof(name)))
+		json_array_append_new(list, json_string(name));
+}
+
+/* What is wrong with the set (see the header); NULL: nothing. */
+static json_t *set_state(const struct mp_nft_ruleset *rs, const struct mp_nft_chain *c,
+			 const struct side *s)
 {
 	const struct mp_nft_set *set = mp_nft_set_find(rs, c->family, c->table, s->set);
-	size_t i, missing = 0, stale = 0;
-	char name[INET6_ADDRSTRLEN] = "";
+	mp_auto_free char *name =
+		mp_xasprintf("%s %s set %s", mp_nft_family_name(c->family), c->table, s->set);
+	json_t *lacks = json_array(), *stale = json_array();
+	bool good = set && usable(set, s);
+	size_t i, n_lacks = 0, n_stale = 0;
 
-	if (!set || !usable(set, s)) {
-		mp_buf_printf(out, "; set %s is %s", s->set, set ? "of another type" : "missing");
-		return;
+	for (i = 0; good && i < s->n; i++)
+		if (!has_elem(set, s->addrs + i * s->size))
+			tell_address(lacks, &n_lacks, s, s->addrs + i * s->size);
+	for (i = 0; good && i < set->n_elems; i++)
+		if (!has_source(s, set->elems[i].lo))
+			tell_address(stale, &n_stale, s, set->elems[i].lo);
+	if (good && !n_lacks && !n_stale) {
+		json_decref(lacks);
+		json_decref(stale);
+		return NULL;
 	}
-	for (i = 0; i < s->n; i++)
-		missing += !has_elem(set, s->addrs + i * s->size);
-	for (i = 0; i < set->n_elems; i++) {
-		if (has_source(s, set->elems[i].lo))
-			continue;
-		if (!stale++)
-			inet_ntop(s->family, set->elems[i].lo, name, sizeof(name));
-	}
-	if (missing)
-		mp_buf_printf(out, "; set %s lacks %zu of %zu sources", s->set, missing, s->n);
-	if (stale)
-		mp_buf_printf(out, "; set %s holds %zu other addresses, %s first", s->set, stale,
-			      name);
+	return json_pack("{s:s,s:I,s:s?,s:o,s:I,s:o,s:I}", "set", name, "n", (json_int_t)s->n,
+			 "state",
+			 good  ? NULL
+			 : set ? "of another type"
+			       : "missing",
+			 "lacks", lacks, "n_lacks", (json_int_t)n_lacks, "stale", stale, "n_stale",
+			 (json_int_t)n_stale);
+}
+
+/* Whether packets are dropped because the set has not all sources. */
+static bool lacks(const json_t *set)
+{
+	return json_is_string(json_object_get(set, "state")) ||
+	       json_integer_value(json_object_get(set, "n_lacks")) > 0;
 }
 
 static unsigned wanted_rules(const struct mp_ports *p, const struct mp_ports_chain *pc)
@@ -439,22 +459,28 @@ static void judge_ours(const struct mp_ports *p, const struct mp_nft_ruleset *rs
 	mp_buf_init(&text, 0);
 	pc->wanted = wanted_rules(p, pc);
 	for (i = 0; i < MP_N_ELEMS(kinds); i++) {
+		json_t *set = NULL;
+
 		if (!(pc->wanted & kinds[i]))
 			continue;
 		n++;
-		if (count_like(p, pc->chain, kinds[i]) != 1)
-			mp_buf_puts(&text, have ? "; the rule differs" : "; the rule is missing");
-		else if (pc->needs & kinds[i])
-			mp_buf_puts(&text, "; the rule comes too late");
 		if (kinds[i] != MP_PORTS_ANY) {
 			const struct side s = side_of(p, kinds[i]);
 
-			set_state(rs, pc->chain, &s, &text);
+			set = set_state(rs, pc->chain, &s);
 		}
+		if (count_like(p, pc->chain, kinds[i]) != 1)
+			mp_buf_puts(&text, have ? "; the rule differs" : "; the rule is missing");
+		else if ((pc->needs & kinds[i]) && !lacks(set))
+			mp_buf_puts(&text, "; the rule comes too late");
+		if (set && !pc->sets)
+			pc->sets = json_array();
+		if (set)
+			json_array_append_new(pc->sets, set);
 	}
 	if (have > n)
 		mp_buf_puts(&text, "; there are rules of migprep that are no longer wanted");
-	pc->right = !text.size;
+	pc->right = !text.size && !pc->sets;
 	pc->state = text.size ? mp_xstrdup(mp_buf_peek(&text) + 2) : NULL;
 }
 
@@ -546,8 +572,10 @@ void mp_ports_view_fini(struct mp_ports_view *v)
 {
 	size_t i;
 
-	for (i = 0; i < v->n_chains; i++)
+	for (i = 0; i < v->n_chains; i++) {
 		free(v->chains[i].state);
+		json_decref(v->chains[i].sets);
+	}
 	free(v->chains);
 	json_decref(v->judged);
 	mp_nft_ruleset_free(v->rs);

@@ -44,8 +44,15 @@ struct mp_ports_chain {
 	bool blocked;      /* some packet certainly ends there */
 	unsigned wanted;   /* rules that are to be there */
 	bool right;        /* they are, once each, and the sets hold the sources */
-	char *state;       /* what is wrong with ours, in words; NULL: nothing */
+	char *state;       /* what is wrong with our rules, in words; NULL: nothing */
+	json_t *sets;      /* those that differ; below; NULL: none */
 };
+
+/*
+ * A set of ours that differs: {"set": "inet filter set migprep4", "n": sources wanted, "state":
+ * "missing" or "of another type" or null, "lacks" and "stale": [at most 8 addresses], "n_lacks",
+ * "n_stale"}.
+ */
 
 struct mp_ports_view {
 	struct mp_nft_ruleset *rs;

@@ -23,6 +23,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/str.h"
 #include "nft-net.h"
 #include "resource/ports-boot.h"
 #include "resource/resource.h"
@@ -193,6 +194,36 @@ static void expect(struct fix *f, enum mp_status status, const char *reason)
 			 mp_status_name(status), reason ? reason : "");
 }
 
+static void expect_remedy(struct fix *f, enum mp_status status, const char *remedy)
+{
+	mp_auto_diff struct mp_diff d;
+
+	assert_int_equal(look(f, &d, NULL), status);
+	assert_non_null(d.remedy);
+	if (!strstr(d.remedy, remedy))
+		fail_msg("remedy '%s', should have '%s'", d.remedy, remedy);
+}
+
+/* One of the changes is this one; NULL: absent. */
+static void expect_change(struct fix *f, const char *what, const char *before, const char *after)
+{
+	mp_auto_diff struct mp_diff d;
+	bool found = false;
+
+	look(f, &d, NULL);
+	for (size_t i = 0; i < d.n_changes; i++)
+		found |= mp_str_eq(d.changes[i].what, what) &&
+			 mp_str_eq(d.changes[i].before, before) &&
+			 mp_str_eq(d.changes[i].after, after);
+	for (size_t i = 0; !found && i < d.n_changes; i++)
+		print_error("%s: %s -> %s\n", d.changes[i].what,
+			    d.changes[i].before ? d.changes[i].before : "(absent)",
+			    d.changes[i].after ? d.changes[i].after : "(removed)");
+	if (!found)
+		fail_msg("no change %s: %s -> %s among %zu", what, before ? before : "(absent)",
+			 after ? after : "(removed)", d.n_changes);
+}
+
 static int apply_err(struct fix *f, struct mp_err *err)
 {
 	const struct mp_host *h = &f->inv->hosts[0];
@@ -282,8 +313,9 @@ static void test_default_drop(void **state)
 	fresh(f, drop_config);
 	expect_net(f, "10.9.0.2", "DDD");
 	expect(f, MP_DRIFT,
-	       "TCP 49152-49261 from 10.9.0.2, 10.9.0.3, fd00:9::2 is dropped by "
-	       "inet filter input policy drop");
+	       "TCP 49152-49261 from 2 other hosts is dropped by inet filter input policy drop");
+	expect_change(f, "inet filter set migprep4", NULL, "2 addresses of other hosts");
+	expect_change(f, "inet filter set migprep6", NULL, "1 address of other hosts");
 	apply(f);
 	expect(f, MP_OK, NULL);
 	expect_net(f, "10.9.0.2", "AAA");
@@ -338,8 +370,7 @@ static void test_drop_before_ours(void **state)
 	assert_true(net_sh("nft insert rule inet filter input tcp dport 49200 drop"));
 	expect_net(f, "10.9.0.2", "ADA");
 	expect(f, MP_DRIFT,
-	       "TCP 49200 from 10.9.0.2, 10.9.0.3, fd00:9::2 is dropped by inet filter input "
-	       "rule 1 (handle");
+	       "TCP 49200 from 2 other hosts is dropped by inet filter input rule 1 (handle");
 	apply(f);
 	expect_net(f, "10.9.0.2", "AAA");
 	expect_stable(f);
@@ -353,7 +384,8 @@ static void test_sources_change(void **state)
 	fresh(f, drop_config);
 	apply(f);
 	set_world(f, two, NULL);
-	expect(f, MP_DRIFT, NULL);
+	expect(f, MP_DRIFT, "from inet filter set migprep4 would be removed: 10.9.0.3");
+	expect_change(f, "inet filter set migprep4", "10.9.0.3", NULL);
 	apply(f);
 	expect_stable(f);
 	set = output("nft list table inet filter");
@@ -361,13 +393,17 @@ static void test_sources_change(void **state)
 	assert_null(strstr(set, "ip6 saddr"));
 	expect_net(f, "10.9.0.2", "AAA");
 	expect_net(f, "10.9.0.3", "DDD");
+	/* One of several sources: told by its address, in the change and in the reason. */
+	set_world(f, three, NULL);
+	expect(f, MP_DRIFT, "TCP 49152-49261 from 10.9.0.3, fd00:9::2 is dropped");
+	expect_change(f, "inet filter set migprep4", NULL, "10.9.0.3");
 	set_world(f, two, "firewall.ports=49152-49215");
 	expect(f, MP_DRIFT, NULL);
 	apply(f);
 	expect_stable(f);
 	expect_net(f, "10.9.0.2", "AAD");
-	assert_true(net_sh("nft add element inet filter migprep4 '{ 10.77.0.9 }'"));
-	expect(f, MP_DRIFT, NULL);
+	assert_true(net_sh("nft add element inet filter migprep4 '{ 10.77.0.9, 10.77.0.8 }'"));
+	expect(f, MP_DRIFT, "would be removed: 10.77.0.8, 10.77.0.9");
 	apply(f);
 	expect_net(f, "10.77.0.9", "DDD");
 	expect_stable(f);
@@ -454,13 +490,73 @@ static void test_broken_config(void **state)
 	fresh(f, drop_config);
 	put_file(CONFIG, "table inet filter { chain input { tpye filter } }\n");
 	apply(f);
-	expect(f, MP_WARN, "nft refuses " CONFIG " as it is: ");
+	expect(f, MP_WARN, "nft refuses line 1 of " CONFIG ": syntax error");
+	expect_remedy(f, MP_WARN, "Mend line 1 of " CONFIG);
+	expect_remedy(f, MP_WARN, "the host boots without any filter");
 	expect_net(f, "10.9.0.2", "AAA");
 	config = get_file(CONFIG);
 	assert_string_equal(config, "table inet filter { chain input { tpye filter } }\n");
 	/* A file that is not there, and an include by pattern that is. */
 	assert_int_equal(unlink(CONFIG), 0);
 	expect(f, MP_WARN, "does not exist");
+}
+
+/* What was right when it was written, and broken since. */
+static void test_broken_later(void **state)
+{
+	struct fix *f = need(state);
+	mp_auto_free char *config = NULL, *broken = NULL;
+
+	fresh(f, drop_config);
+	apply(f);
+	expect(f, MP_OK, NULL);
+	config = get_file(CONFIG);
+	broken = mp_xasprintf("%s\ninclude \"/etc/other.nft\"\n", config);
+	put_file(CONFIG, broken);
+	put_file("/etc/other.nft", "# fine\n\ntable inet filter { chian }\n");
+	expect(f, MP_WARN, "nft refuses line 3 of /etc/other.nft: ");
+	expect_remedy(f, MP_WARN, "Mend line 3 of /etc/other.nft (nft -c -f " CONFIG " tells");
+	put_file(CONFIG, config);
+	expect(f, MP_OK, NULL);
+	assert_int_equal(unlink("/etc/other.nft"), 0);
+}
+
+/* Each host leaves itself out, and yet all hosts say the same. */
+static void test_said_alike(void **state)
+{
+	static const char inventory[] = "[host a]\naddress=10.9.0.1\n[host b]\naddress=10.9.0.2\n"
+					"[host c]\naddress=10.9.0.3\n[host d]\naddress=10.9.0.4\n"
+					"[host e]\naddress=10.9.0.5\n[host f]\naddress=10.9.0.6\n";
+	struct fix f = { 0 };
+
+	(void)state;
+	set_world(&f, inventory, NULL);
+	for (size_t i = 0; i < f.inv->n_hosts; i++) {
+		json_t *want = res->want(&f.world, &f.inv->hosts[i]);
+		json_t *sources = json_object_get(want, "sources"), *fact;
+		mp_auto_diff struct mp_diff d;
+
+		fact = json_pack("{s:[{s:s,s:s,s:s,s:O,s:i},{s:s,s:s,s:s,s:O,s:i}],"
+				 "s:[{s:s,s:b,s:s,s:[s],s:[{s:s,s:i,s:s,s:i,s:i}]}]}",
+				 "judged", "fate", "drop", "by", "x policy drop", "ports", "1-9",
+				 "from", sources, "n", 5, "fate", "reject", "by", "y", "ports", "4",
+				 "from", sources, "n", 4, "chains", "chain", "x", "right", 0,
+				 "state", "the rule is missing", "rules", "accept", "sets", "set",
+				 "s", "n", 5, "state", "missing", "n_lacks", 0, "n_stale", 0);
+		assert_non_null(fact);
+		mp_diff_init(&d);
+		res->diff(fact, want, &d);
+		assert_string_equal(
+			d.reason, "TCP 1-9 from 5 other hosts is dropped by x policy drop; TCP 4 "
+				  "from 4 of the 5 addresses of the other hosts is rejected by y");
+		assert_int_equal(d.n_changes, 2);
+		assert_string_equal(d.changes[1].after, "5 addresses of other hosts");
+		assert_null(d.changes[1].before);
+		json_decref(fact);
+		json_decref(want);
+	}
+	mp_inventory_free(f.inv);
+	mp_profile_free(f.profile);
 }
 
 static void test_include_by_pattern(void **state)
@@ -576,6 +672,7 @@ static void test_no_nft(void **state)
 	expect(f, MP_DRIFT, "policy drop");
 	apply(f);
 	expect(f, MP_WARN, "the rules will be gone after the next reboot: nft cannot be run");
+	expect_remedy(f, MP_WARN, "Install nftables");
 	assert_int_equal(umount(nft), 0);
 	expect_net(f, "10.9.0.2", "AAA");
 	config = get_file(CONFIG);
@@ -655,6 +752,8 @@ int main(void)
 		cmocka_unit_test(test_two_tables),
 		cmocka_unit_test(test_not_from_config),
 		cmocka_unit_test(test_broken_config),
+		cmocka_unit_test(test_broken_later),
+		cmocka_unit_test(test_said_alike),
 		cmocka_unit_test(test_include_by_pattern),
 		cmocka_unit_test(test_refused_whole),
 		cmocka_unit_test(test_managed_by_others),
