@@ -5,7 +5,7 @@
 umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH; LC_ALL=C; export LC_ALL;
 n=@nonce@; b=@dir@; d=$b/@address@; t=$b/.new.$$; p=migprep-agent;
 say() { printf "\nmigprep %s %s\n" "$n" "$1"; };
-first() { printf %s "$1" | head -n 1; };
+why() { printf %s "$1" | grep -m 1 annot || printf %s "$1" | head -n 1; };
 fail() { rm -rf "$t" 2>/dev/null; say "fail $(printf %s "$1" | tr "\n" " ")"; exit 1; };
 good() { cd "$d" 2>/dev/null && [ -O . ] && printf "%s\n" @sums@ | sha256sum -c >/dev/null 2>&1; };
 run() {
@@ -14,11 +14,11 @@ run() {
 if good; then run; fi;
 for c in sha256sum tar head mkdir; do
 	command -v $c >/dev/null 2>&1 || fail "unsupported the program $c is missing; install coreutils and tar"; done;
-e=$(mkdir -p "$t" 2>&1) || fail "system the agent cannot be stored: $(first "$e"); make $b writable and give it room";
+e=$(mkdir -p "$t" 2>&1) || fail "system the agent cannot be stored: $(why "$e"); make $b writable and give it room";
 [ -O "$b" ] || fail "denied $b does not belong to root; find out who made it, then remove it";
 chmod 700 "$b";
 say push;
-e=$(head -c @size@ | { tar -xf - -C "$t" 2>&1; r=$?; cat >/dev/null; exit $r; }) || fail "system the agent cannot be stored in $b: $(first "$e"); make room on its file system (df -h $b), or mend what is wrong with it";
+e=$(head -c @size@ | { tar -xf - -C "$t" 2>&1; r=$?; cat >/dev/null; exit $r; }) || fail "system the agent cannot be stored in $b: $(why "$e"); make room on its file system (df -h $b), or mend what is wrong with it";
 d0=$d; d=$t;
 good || fail "protocol the agent arrived damaged in $b; look at the disk, then try again";
 d=$d0; cd /;
