@@ -21,7 +21,9 @@ struct mp_journal {
 	char *resource; /* of the open transaction; NULL: none is open */
 	int txn;        /* its directory; -1 until its first entry */
 	int log;
-	int n; /* entries in it */
+	int n;                    /* entries in it */
+	long long last;           /* highest number ever seen */
+	struct mp_strv unsettled; /* put aside by this run, and not yet noted */
 };
 
 static void time_text(time_t t, char *ret, size_t size)
@@ -167,6 +169,25 @@ static int settle(struct mp_sys *sys, const char *name, struct mp_err *err)
 	return add_line(log, state_line("crashed"), err);
 }
 
+/*
+ * What cannot be settled (a damaged disk, a log that somebody has edited) must not keep every later
+ * run from working: it is put aside under another name, for a person to look at.
+ */
+static void put_aside(struct mp_sys *sys, const char *name)
+{
+	mp_auto_free char *aside = mp_xasprintf("unsettled-%s", name);
+
+	if (renameat(sys->journal->dir, name, sys->journal->dir, aside) == 0)
+		mp_strv_add(&sys->journal->unsettled, aside);
+	else
+		mp_strv_add(&sys->journal->unsettled, name);
+}
+
+static long long number_of(const char *name)
+{
+	return strtoll(name, NULL, 10);
+}
+
 /* The numbers grow, so only the last few can be unfinished; all kept ones are looked at, 50 at
  * most. */
 static int settle_all(struct mp_sys *sys, struct mp_err *err)
@@ -175,9 +196,12 @@ static int settle_all(struct mp_sys *sys, struct mp_err *err)
 
 	if (list(sys, &names, err) < 0)
 		return -1;
-	for (size_t i = 0; i < names.n; i++)
-		if (settle(sys, names.v[i], err) < 0)
-			return -1;
+	for (size_t i = 0; i < names.n; i++) {
+		if (number_of(names.v[i]) > sys->journal->last)
+			sys->journal->last = number_of(names.v[i]);
+		if (settle(sys, names.v[i], NULL) < 0)
+			put_aside(sys, names.v[i]);
+	}
 	return 0;
 }
 
@@ -225,6 +249,7 @@ void mp_journal_close(struct mp_journal *j)
 	if (j->log >= 0)
 		close(j->log);
 	free(j->resource);
+	mp_strv_fini(&j->unsettled);
 	close(j->dir);
 	free(j);
 }
@@ -243,24 +268,22 @@ int mp_sys_begin(struct mp_sys *sys, const char *resource, struct mp_err *err)
 	return 0;
 }
 
-static long long next_number(const struct mp_strv *names)
-{
-	return names->n ? strtoll(names->v[names->n - 1], NULL, 10) + 1 : 1;
-}
-
 /* The directory and the first line, once there is something to write. */
 static int start(struct mp_sys *sys, struct mp_err *err)
 {
 	struct mp_journal *j = sys->journal;
 	mp_auto_strv struct mp_strv names = { 0 };
 	mp_auto_free char *name = NULL;
+	json_t *first;
 	char now[32];
 
 	if (list(sys, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i + MP_JOURNAL_KEEP <= names.n; i++)
 		remove_transaction(sys, names.v[i]);
-	name = mp_xasprintf("%012lld-%s", next_number(&names), j->resource);
+	if (names.n && number_of(names.v[names.n - 1]) > j->last)
+		j->last = number_of(names.v[names.n - 1]);
+	name = mp_xasprintf("%012lld-%s", ++j->last, j->resource);
 	j->txn = make_dir(j->dir, name, 0700, err);
 	if (j->txn < 0)
 		return -1;
@@ -268,10 +291,16 @@ static int start(struct mp_sys *sys, struct mp_err *err)
 	if (j->log < 0)
 		return mp_err_sys(err, errno, "make %s/%s/log", MP_JOURNAL_DIR, name);
 	time_text(time(NULL), now, sizeof(now));
-	return add_line(j->log,
-			json_pack("{s:i,s:s,s:s,s:i,s:s}", "journal", 1, "resource", j->resource,
-				  "run", j->run, "pid", (int)getpid(), "started", now),
-			err);
+	first = json_pack("{s:i,s:s,s:s,s:i,s:s}", "journal", 1, "resource", j->resource, "run",
+			  j->run, "pid", (int)getpid(), "started", now);
+	for (size_t i = 0; i < j->unsettled.n; i++) {
+		if (i == 0)
+			json_object_set_new(first, "unsettled", json_array());
+		json_array_append_new(json_object_get(first, "unsettled"),
+				      json_string(j->unsettled.v[i]));
+	}
+	mp_strv_fini(&j->unsettled);
+	return add_line(j->log, first, err);
 }
 
 static int keep_old(struct mp_journal *j, const void *old, size_t size, struct mp_err *err)

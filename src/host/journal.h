@@ -11,7 +11,9 @@
  *
  * First line of a log:
  *   {"journal":1,"resource":ID,"run":TEXT,"pid":N,"started":"2026-11-20T10:05:54Z"}
- *   ("run" is equal in all transactions of one run, so undo knows what belongs together)
+ *   ("run" is equal in all transactions of one run, so undo knows what belongs together;
+ *   "unsettled":[NAME...] names transactions that this run could not read: they were put aside as
+ *   unsettled-NNNNNNNNNNNN-RESOURCE, for a person to look at, and are never removed)
  * Then, before each change:
  *   {"n":N,"op":"write","path":P,"tmp":NAME,"existed":B,"secret":B,"new_sha256":H,
  *    "old_sha256":H,"mode":"0644","uid":N,"gid":N,"mtime":"SECONDS.NANOSECONDS"}

@@ -630,6 +630,32 @@ static void test_crashed_run(void **state)
 	assert_int_equal(count(e, "/var/lib/migprep/journal/000000000008-a-thing"), 1);
 }
 
+/* What cannot be read is put aside and noted; it does not keep the next run from its work. */
+static void test_damaged_transaction(void **state)
+{
+	struct env *e = *state;
+	mp_auto_free char *log = NULL;
+	struct mp_err err = { 0 };
+
+	for (const char *const *d =
+		     (const char *const[]){ "/var", "/var/lib", "/var/lib/migprep",
+					    "/var/lib/migprep/journal",
+					    "/var/lib/migprep/journal/000000000007-x",
+					    "/var/lib/migprep/journal/000000000007-x/log", NULL };
+	     *d; d++)
+		make_dir(e, *d);
+	put(e, "/var/lib/migprep/journal/000000000009-file", "no directory");
+	begin(e);
+	assert_int_equal(write_text(e, "/etc/a", "new\n", &err), 0);
+	end(e);
+	assert_int_equal(count(e, "/var/lib/migprep/journal/unsettled-000000000007-x"), 1);
+	assert_int_equal(count(e, "/var/lib/migprep/journal/unsettled-000000000009-file"), 1);
+	log = get(e, "/var/lib/migprep/journal/000000000010-a-thing/log");
+	assert_non_null(log);
+	assert_non_null(strstr(log, "\"unsettled\":[\"unsettled-000000000007-x\","
+				    "\"unsettled-000000000009-file\"]"));
+}
+
 static void test_one_run_at_a_time(void **state)
 {
 	struct env *e = *state;
@@ -884,6 +910,7 @@ int main(void)
 		T(test_journal_keeps_no_secret),
 		T(test_journal_is_bounded),
 		T(test_crashed_run),
+		T(test_damaged_transaction),
 		T(test_one_run_at_a_time),
 		T(test_run),
 		T(test_run_bounds_output),
