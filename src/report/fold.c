@@ -46,10 +46,14 @@ void mp_fold_fini(struct mp_fold *f)
 
 char *mp_fold_hosts(const struct mp_inventory *inv, const size_t *hosts, size_t n)
 {
+	mp_auto_free bool *there = mp_xcalloc(inv->n_hosts, sizeof(*there));
 	mp_auto_strv struct mp_strv names = { 0 };
 
-	for (size_t i = 0; i < n; i++)
-		mp_strv_add(&names, inv->hosts[hosts[i]].name);
+	for (size_t i = 0; i < n; i++) {
+		if (!there[hosts[i]])
+			mp_strv_add(&names, inv->hosts[hosts[i]].name);
+		there[hosts[i]] = true;
+	}
 	return mp_range_fold(&names);
 }
 

@@ -458,6 +458,20 @@ static void test_fold_many(void **state)
 	scene_fini(&s);
 }
 
+/* The same of one host twice is one host. */
+static void test_fold_same_host(void **state)
+{
+	static const size_t hosts[] = { 1, 1, 2, 1 };
+	mp_auto_free char *text = NULL;
+	struct scene s;
+
+	(void)state;
+	scene_init(&s, 3, "h%d");
+	text = mp_fold_hosts(&s.inv, hosts, MP_N_ELEMS(hosts));
+	assert_string_equal(text, "h[2-3]");
+	scene_fini(&s);
+}
+
 /* What differs only in the host's own name is one line; a text that is said of one host stays as it
  * is. */
 static void test_fold_own_names(void **state)
@@ -659,6 +673,7 @@ int main(void)
 		cmocka_unit_test(test_tools_read_it),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_fold_many),
+		cmocka_unit_test(test_fold_same_host),
 		cmocka_unit_test(test_fold_own_names),
 		cmocka_unit_test(test_own_words),
 		cmocka_unit_test(test_fold_pairs),
