@@ -11,8 +11,11 @@
 #define MP_MAX_INI_BYTES (8u << 20)    /* an inventory or profile file */
 #define MP_MAX_INI_LINE 65536          /* one line of it */
 #define MP_MAX_FRAME_BYTES (16u << 20) /* one message on the wire, either direction */
+#define MP_MAX_EVENT_BYTES (64u << 20) /* what one request may be told before its reply, in all */
 #define MP_MAX_BANNER_BYTES 65536      /* login noise before the agent's greeting */
 #define MP_MAX_FILE_BYTES (4u << 20)   /* a managed file on a host */
+#define MP_MAX_CHANGES 1000	       /* changes of one step that are kept for the report */
+#define MP_MAX_CHANGE_TEXT 4096	       /* bytes of each text of such a change */
 #define MP_MAX_JSON_DEPTH 64           /* nesting of a message */
 #define MP_MAX_JSON_VALUES (1u << 20)	  /* values in a message: a value takes about 100 bytes */
 #define MP_MAX_SSH_CONFIG_BYTES (256u << 10) /* what ssh -G prints for one host */

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "resource/resource.h"
 #include "resource/ssh-user.h"
+#include "wire/wire.h"
 
 struct change {
 	struct mp_cli *cli;
@@ -69,56 +70,100 @@ static json_t *make_steps(const struct mp_world *w, const struct mp_host *h, int
 	return NULL;
 }
 
-static void enter_result(struct change *c, const struct mp_host *h, const json_t *result)
+static void enter_result(struct change *c, const struct mp_host *h, const struct mp_resource *r,
+			 bool failed, const json_t *event)
 {
-	const char *status = mp_json_str(result, "status", "");
-	const struct mp_resource *r = mp_resource_find(mp_json_str(result, "step", ""));
-	const json_t *error = json_object_get(result, "error");
-	struct mp_applied *a;
+	const json_t *error = json_object_get(event, "error");
+	struct mp_applied *a = mp_run_add_applied(&c->cli->run);
 
-	if (!r || strcmp(status, "unchanged") == 0)
-		return;
-	a = mp_run_add_applied(&c->cli->run);
 	a->host = h->index;
 	a->resource = r->id;
-	a->changes = json_incref(json_object_get(result, "changes"));
-	if (strcmp(status, "changed") != 0)
-		mp_err_set(&a->err, mp_code_parse(mp_json_str(error, "code", "protocol")), "%s",
-			   mp_json_str(error, "text", "the agent gave no reason"));
+	mp_applied_take(a, json_object_get(event, "changes"));
+	if (failed && error)
+		mp_wire_error_get(error, &a->err);
+	else if (failed)
+		mp_err_set(&a->err, MP_E_PROTO, "the agent gave no reason");
 	c->changed[h->index] = true;
 }
 
 struct event_arg {
 	struct change *c;
 	const struct mp_host *h;
+	json_t *told; /* {STEP: true} of those that were reported */
 };
 
-static void on_event(const json_t *event, void *arg)
+static bool is_ordered(const json_t *steps, const char *id)
 {
-	struct event_arg *e = arg;
+	json_t *step;
+	size_t i;
 
+	json_array_foreach((json_t *)steps, i, step)
+	{
+		if (strcmp(mp_json_str(step, "id", ""), id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Each step that was ordered is reported once, and no other: what a host says more is not kept. */
+static int on_event(const json_t *event, void *arg, struct mp_err *err)
+{
+	static const char *const words[] = { "unchanged", "changed", "failed" };
+	const char *status = mp_json_str(event, "status", "");
+	const char *id = mp_json_str(event, "step", "");
+	const struct mp_resource *r = mp_resource_find(id);
+	struct event_arg *e = arg;
+	size_t word = 0;
+
+	while (word < MP_N_ELEMS(words) && strcmp(words[word], status) != 0)
+		word++;
+	if (!r || word == MP_N_ELEMS(words) || !is_ordered(e->c->steps[e->h->index], id) ||
+	    json_object_get(e->told, id))
+		return mp_err_set(err, MP_E_PROTO,
+				  "the agent reports a step that was not ordered, or twice");
+	json_object_set_new(e->told, id, json_true());
+	if (word == 0)
+		return 0;
 	pthread_mutex_lock(&e->c->lock);
-	enter_result(e->c, e->h, event);
+	enter_result(e->c, e->h, r, word == 2, event);
 	pthread_mutex_unlock(&e->c->lock);
+	return 0;
+}
+
+/* Only what was ordered: other facts have been looked at already. */
+static void merge_facts(struct change *c, const struct mp_host *h, const json_t *facts)
+{
+	json_t *mine = json_object(), *fact;
+	const char *id;
+
+	json_object_foreach((json_t *)facts, id, fact)
+	{
+		if (is_ordered(c->steps[h->index], id))
+			json_object_set(mine, id, fact);
+	}
+	pthread_mutex_lock(&c->lock);
+	mp_world_merge(&c->cli->world, h->index, mine);
+	pthread_mutex_unlock(&c->lock);
+	json_decref(mine);
 }
 
 static int talk(struct mp_session *s, const struct mp_host *h, mp_ms deadline, void *arg,
 		struct mp_err *err)
 {
 	struct change *c = arg;
-	struct event_arg e = { c, h };
+	struct event_arg e = { c, h, json_object() };
 	json_t *body = json_pack("{s:O}", "steps", c->steps[h->index]), *reply = NULL;
+	int rc = mp_session_call(s, "apply", body, deadline, on_event, &e, &reply, err);
 
-	if (mp_session_call(s, "apply", body, deadline, on_event, &e, &reply, err) < 0)
+	json_decref(e.told);
+	if (rc < 0)
 		return -1;
-	pthread_mutex_lock(&c->lock);
-	mp_world_merge(&c->cli->world, h->index, json_object_get(reply, "facts"));
-	pthread_mutex_unlock(&c->lock);
+	merge_facts(c, h, json_object_get(reply, "facts"));
 	json_decref(reply);
 	return 0;
 }
 
-/* A host lost in the middle of apply is entered as an application that failed. */
+/* A host where apply did not begin or broke off is entered as an application that failed. */
 static void enter_losses(struct change *c, const struct mp_err *errs, const bool *mask)
 {
 	for (size_t i = 0; i < c->cli->inv->n_hosts; i++) {
@@ -128,7 +173,7 @@ static void enter_losses(struct change *c, const struct mp_err *errs, const bool
 			continue;
 		a = mp_run_add_applied(&c->cli->run);
 		a->host = i;
-		a->resource = "host-reach";
+		a->resource = "apply";
 		a->err = errs[i];
 		c->changed[i] = c->lost[i] = true;
 	}
@@ -197,12 +242,12 @@ static int run_first_stage(struct change *c, struct mp_err *err)
 		return run_stage(c, 0, -1, err);
 	if (run_stage(c, 0, owner, err) < 0)
 		return -1;
-	mask[owner] = true;
+	mask[owner] = !c->lost[owner];
 	cli->fleet.on_done = NULL;
-	if (mp_fleet_run(&cli->fleet, mask, talk_key, c, errs, err) < 0)
-		return -1;
+	rc = mp_fleet_run(&cli->fleet, mask, talk_key, c, errs, err);
 	enter_losses(c, errs, mask);
-	rc = run_stage(c, 0, -1, err);
+	if (rc == 0)
+		rc = run_stage(c, 0, -1, err);
 	json_object_del(cli->world.hosts[owner].facts, MP_SSH_SHARED_FACT);
 	return rc;
 }

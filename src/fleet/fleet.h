@@ -37,11 +37,13 @@ int mp_session_open(const struct mp_dial *dial, const struct mp_bundle *bundle,
 
 /*
  * One request and its reply (a new reference). on_event, if not NULL, is called with each event
- * that comes before the reply, in the calling thread. body is stolen.
+ * that comes before the reply, in the calling thread; when it returns -1 (and sets *err), the call
+ * fails and the session is of no further use. At most MP_MAX_EVENT_BYTES of events. The agent is
+ * told when we shall have gone. body is stolen.
  */
 int mp_session_call(struct mp_session *s, const char *verb, json_t *body, mp_ms deadline,
-		    void (*on_event)(const json_t *event, void *arg), void *arg, json_t **ret,
-		    struct mp_err *err);
+		    int (*on_event)(const json_t *event, void *arg, struct mp_err *err), void *arg,
+		    json_t **ret, struct mp_err *err);
 
 void mp_session_close(struct mp_session *s);
 

@@ -16,6 +16,12 @@
 #include "wire/greeting.h"
 #include "wire/wire.h"
 
+/*
+ * After our deadline the agent may still end the step under way. Then it must be gone: it holds the
+ * lock of the host.
+ */
+#define AGENT_GRACE_MS 60000
+
 struct mp_session {
 	struct mp_stream *stream;
 	struct mp_buf in;
@@ -171,13 +177,15 @@ int mp_session_open(const struct mp_dial *dial, const struct mp_bundle *bundle,
 	return 0;
 }
 
-/* The next message; a new reference in *ret. */
+/* The next message; a new reference in *ret, and its size is added to *total. */
 static int next_message(struct mp_session *s, const char *verb, mp_ms deadline, json_t **ret,
-			struct mp_err *err)
+			size_t *total, struct mp_err *err)
 {
 	for (;;) {
+		size_t before = s->in.size;
 		int rc = mp_wire_decode(&s->in, ret, err);
 
+		*total += before - s->in.size;
 		if (rc)
 			return rc < 0 ? mp_err_wrap(err, "answer of the agent to '%s'", verb) : 0;
 		rc = receive(s, deadline, err);
@@ -210,6 +218,8 @@ static int send_request(struct mp_session *s, const char *verb, json_t *body, mp
 	mp_buf_init(&out, 0);
 	if (!request)
 		return mp_err_set(err, MP_E_BUG, "the request '%s' is not valid text", verb);
+	json_object_set_new(request, "deadline_ms",
+			    json_integer((json_int_t)mp_ms_left(deadline) + AGENT_GRACE_MS));
 	rc = mp_wire_encode(request, &out, err);
 	json_decref(request);
 	if (rc == 0) {
@@ -222,10 +232,11 @@ static int send_request(struct mp_session *s, const char *verb, json_t *body, mp
 }
 
 int mp_session_call(struct mp_session *s, const char *verb, json_t *body, mp_ms deadline,
-		    void (*on_event)(const json_t *event, void *arg), void *arg, json_t **ret,
-		    struct mp_err *err)
+		    int (*on_event)(const json_t *event, void *arg, struct mp_err *err), void *arg,
+		    json_t **ret, struct mp_err *err)
 {
 	json_t *msg, *part;
+	size_t told = 0;
 
 	if (s->broken) {
 		json_decref(body);
@@ -233,11 +244,17 @@ int mp_session_call(struct mp_session *s, const char *verb, json_t *body, mp_ms 
 	}
 	if (send_request(s, verb, body, deadline, err) < 0)
 		return -1;
-	while (next_message(s, verb, deadline, &msg, err) == 0) {
+	while (next_message(s, verb, deadline, &msg, &told, err) == 0) {
 		if ((part = json_object_get(msg, "event"))) {
-			if (on_event)
-				on_event(part, arg);
+			int rc = on_event ? on_event(part, arg, err) : 0;
+
 			json_decref(msg);
+			if (rc < 0)
+				return mp_err_wrap(err, "events of '%s'", verb);
+			if (told > MP_MAX_EVENT_BYTES)
+				return mp_err_set(err, MP_E_LIMIT,
+						  "the agent tells more than %u MiB during '%s'",
+						  MP_MAX_EVENT_BYTES >> 20, verb);
 			continue;
 		}
 		if ((part = json_object_get(msg, "reply"))) {

@@ -84,11 +84,13 @@ struct reporter {
 };
 
 /* A source's pairs are touched by its own worker only, so there is nothing to lock. */
-static void take_event(const json_t *event, void *arg)
+static int take_event(const json_t *event, void *arg, struct mp_err *err)
 {
 	struct reporter *r = arg;
 
+	(void)err;
 	mp_mesh_take(r->m, r->source, event);
+	return 0;
 }
 
 static int talk_try(struct mp_session *s, const struct mp_host *h, mp_ms deadline, void *arg,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 
 void mp_trial_fini(struct mp_trial *t)
 {
@@ -88,6 +89,45 @@ struct mp_applied *mp_run_add_applied(struct mp_run *r)
 	r->applied = grow(r->applied, r->n_applied, sizeof(*r->applied));
 	r->applied[r->n_applied] = (struct mp_applied){ 0 };
 	return &r->applied[r->n_applied++];
+}
+
+/* The text of a member, cut between characters; NULL when it has none. */
+static json_t *cut_text(const json_t *change, const char *key)
+{
+	const char *s = mp_json_str(change, key, NULL);
+	size_t n = s ? strlen(s) : 0;
+
+	if (n > MP_MAX_CHANGE_TEXT)
+		for (n = MP_MAX_CHANGE_TEXT; n && ((unsigned char)s[n] & 0xc0) == 0x80; n--)
+			;
+	return s ? json_stringn(s, n) : NULL;
+}
+
+void mp_applied_take(struct mp_applied *a, const json_t *said)
+{
+	json_t *change;
+	size_t i, more = 0;
+
+	a->changes = json_array();
+	json_array_foreach((json_t *)said, i, change)
+	{
+		json_t *what = cut_text(change, "what");
+
+		if (!what)
+			continue;
+		if (json_array_size(a->changes) == MP_MAX_CHANGES) {
+			json_decref(what);
+			more++;
+			continue;
+		}
+		json_array_append_new(a->changes, json_pack("{s:o,s:o?,s:o?}", "what", what,
+							    "before", cut_text(change, "before"),
+							    "after", cut_text(change, "after")));
+	}
+	if (more)
+		json_array_append_new(a->changes, json_pack("{s:o,s:n,s:n}", "what",
+							    json_sprintf("and %zu more", more),
+							    "before", "after"));
 }
 
 /* ---- exit status ---- */

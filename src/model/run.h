@@ -78,6 +78,12 @@ struct mp_pair *mp_run_add_pair(struct mp_run *r); /* zeroed; valid until the ne
 struct mp_applied *mp_run_add_applied(struct mp_run *r); /* zeroed; valid until the next */
 
 /*
+ * Copies the changes that a host reports into a->changes: those that are changes, MP_MAX_CHANGES at
+ * most and a line that counts the rest, each text cut at MP_MAX_CHANGE_TEXT.
+ */
+void mp_applied_take(struct mp_applied *a, const json_t *said);
+
+/*
  * Exit status (man migprep.1, EXIT STATUS): 0 in order, 2 drift, 3 a check failed (or could not be
  * judged on a host that answered, or a pair failed), 4 some hosts unreachable, 5 a move failed, 6
  * apply stopped part way, 130 interrupted. The worst wins in the order 130, 6, 5, 3, 4, 2.

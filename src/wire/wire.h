@@ -4,7 +4,7 @@
  *
  * A frame is a 32-bit big-endian length and that many bytes of JSON (UTF-8, an object), at most
  * MP_MAX_FRAME_BYTES and MP_MAX_JSON_DEPTH deep. Messages:
- *   request  {"verb": V, "body": {...}}
+ *   request  {"verb": V, "body": {...}, "deadline_ms": N}   the agent ends itself after N
  *   event    {"event": {...}}                         any number before the reply
  *   reply    {"reply": {...}}  or  {"error": {"code": WORD, "text": TEXT}}
  * One request at a time. Before the first frame the agent prints one greeting line

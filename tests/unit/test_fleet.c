@@ -414,6 +414,39 @@ static void test_agent_that_fails_later(void **state)
 	expect_call_fails("printf '\\000\\000\\000\\002{}'; exec sleep 60", MP_E_PROTO, "nonsense");
 }
 
+/* Events without an end: each is sound, together they are too many. */
+static void test_flood_of_events(void **state)
+{
+	static const char frame[] = "{\"event\":{\"x\":\"";
+	mp_auto_free char *path = in_dir("frame"), *body = NULL;
+	struct mp_host h = { .name = name_h, .address = name_h, .transport = MP_TRANSPORT_LOCAL };
+	FILE *f = fopen(path, "we");
+	struct mp_bundle b;
+	struct mp_session *s;
+	struct mp_err err = { 0 };
+	json_t *reply = NULL;
+
+	(void)state;
+	assert_non_null(f);
+	/* 0x100000 bytes each: 65 of them are more than 64 MiB. */
+	fwrite("\0\x10\0\0", 1, 4, f);
+	fputs(frame, f);
+	for (size_t i = 0; i < 0x100000 - strlen(frame) - 3; i++)
+		putc('x', f);
+	fputs("\"}}", f);
+	assert_int_equal(fclose(f), 0);
+	body = mp_xasprintf("echo migprep $2 ready x; while cat %s; do :; done", path);
+	b = script_agent(body);
+	s = open_or_fail(&dial, &b, &h);
+	assert_int_equal(mp_session_call(s, "observe", empty_look(), mp_now() + 60000, NULL, NULL,
+					 &reply, &err),
+			 -1);
+	assert_int_equal(err.code, MP_E_LIMIT);
+	assert_non_null(strstr(err.text, "more than 64 MiB during 'observe'"));
+	mp_session_close(s);
+	free(b.local_agent);
+}
+
 /* ---- the agent itself ---- */
 
 static struct mp_bundle rooted_agent(const char *root)
@@ -427,10 +460,12 @@ static struct mp_bundle rooted_agent(const char *root)
 	return b;
 }
 
-static void count_event(const json_t *event, void *arg)
+static int count_event(const json_t *event, void *arg, struct mp_err *err)
 {
+	(void)err;
 	assert_string_equal(json_string_value(json_object_get(event, "status")), "failed");
 	++*(int *)arg;
+	return 0;
 }
 
 static json_t *two_steps(void)
@@ -717,6 +752,7 @@ int main(void)
 		cmocka_unit_test(test_no_room_for_the_agent),
 		cmocka_unit_test(test_agent_that_does_not_start),
 		cmocka_unit_test(test_agent_that_fails_later),
+		cmocka_unit_test(test_flood_of_events),
 		cmocka_unit_test(test_apply_and_errors),
 		cmocka_unit_test(test_one_apply_at_a_time),
 		cmocka_unit_test(test_agent_ends_with_its_input),

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "model/run.h"
 
 /* Things that may be in a run, as bits, with the exit status each alone has. */
@@ -215,6 +216,41 @@ static void test_add(void **state)
 	mp_run_fini(&r);
 }
 
+/* What a host reports is bounded, and only what is a change is kept. */
+static void test_reported_changes(void **state)
+{
+	char longest[MP_MAX_CHANGE_TEXT + 2];
+	json_t *said = json_array(), *c;
+	struct mp_applied a = { 0 };
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	memcpy(longest + MP_MAX_CHANGE_TEXT - 1, "\xc3\xa9", 2); /* over the edge */
+	json_array_append_new(said, json_pack("{s:s,s:i,s:s,s:s}", "what", "a", "before", 7,
+					      "after", longest, "other", "no"));
+	json_array_append_new(said, json_pack("{s:i}", "what", 1));
+	json_array_append_new(said, json_null());
+	for (int i = 0; i < MP_MAX_CHANGES + 4; i++)
+		json_array_append_new(said, json_pack("{s:s}", "what", "b"));
+	mp_applied_take(&a, said);
+	assert_int_equal(json_array_size(a.changes), MP_MAX_CHANGES + 1);
+	c = json_array_get(a.changes, 0);
+	assert_int_equal(json_object_size(c), 3);
+	assert_true(json_is_null(json_object_get(c, "before")));
+	assert_string_equal(mp_json_str(c, "what", ""), "a");
+	assert_int_equal(strlen(mp_json_str(c, "after", "")), MP_MAX_CHANGE_TEXT - 1);
+	c = json_array_get(a.changes, MP_MAX_CHANGES);
+	assert_string_equal(mp_json_str(c, "what", ""), "and 5 more");
+	json_decref(a.changes);
+	json_decref(said);
+	said = json_string("no list");
+	mp_applied_take(&a, said);
+	assert_int_equal(json_array_size(a.changes), 0);
+	json_decref(a.changes);
+	json_decref(said);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_add),
+		cmocka_unit_test(test_reported_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
