@@ -4,13 +4,17 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "wire/greeting.h"
 #include "wire/wire.h"
+
+#define MAX_DEADLINE_MS (24 * 3600 * 1000LL)
 
 struct mp_agent {
 	struct mp_sys *sys;
@@ -61,6 +65,15 @@ static int send_message(struct mp_agent *a, json_t *msg, struct mp_err *err)
 	return rc < 0 ? -1 : write_all(a, out.data, out.size, err);
 }
 
+bool mp_agent_gone(struct mp_agent *a)
+{
+	struct pollfd p = { .fd = a->in, .events = POLLRDHUP };
+
+	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP | POLLERR | POLLNVAL)))
+		a->gone = true;
+	return a->gone;
+}
+
 int mp_agent_event(struct mp_agent *a, json_t *body, struct mp_err *err)
 {
 	return send_message(a, mp_wire_event(body), err);
@@ -79,13 +92,29 @@ static int run_verb(struct mp_agent *a, const json_t *msg, json_t **ret, struct 
 	return mp_err_set(err, MP_E_UNSUPPORTED, "this agent has no verb '%.40s'", name);
 }
 
+/*
+ * SIGALRM ends this process (agent/main.c) when the controller, and its patience, are long gone:
+ * the lock is free then, and the next run settles the journal. 0: no more.
+ */
+static void set_deadline(long long ms)
+{
+	struct itimerval t = { .it_value = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 } };
+
+	setitimer(ITIMER_REAL, &t, NULL);
+}
+
 /* A request that failed gets an error as its reply; -1 only when no reply can be sent. */
 static int answer(struct mp_agent *a, const json_t *msg, struct mp_err *err)
 {
+	long long ms = json_integer_value(json_object_get(msg, "deadline_ms"));
 	struct mp_err why = { 0 };
 	json_t *reply = NULL;
+	int rc;
 
-	if (run_verb(a, msg, &reply, &why) == 0 && send_message(a, mp_wire_reply(reply), &why) == 0)
+	set_deadline(ms > 0 && ms < MAX_DEADLINE_MS ? ms : MAX_DEADLINE_MS);
+	rc = run_verb(a, msg, &reply, &why);
+	set_deadline(0);
+	if (rc == 0 && send_message(a, mp_wire_reply(reply), &why) == 0)
 		return 0;
 	if (a->gone) {
 		if (err)

@@ -27,6 +27,12 @@ struct mp_sys *mp_agent_sys(struct mp_agent *a);
 /* "/", or the directory that plays the root of a host. */
 const char *mp_agent_root(const struct mp_agent *a);
 
+/*
+ * Whether nobody waits for an answer any more: our input was closed. Asked before each piece of
+ * work, so that what a controller left behind ends there.
+ */
+bool mp_agent_gone(struct mp_agent *a);
+
 /* Sends {"event": body} at once; steals body. */
 int mp_agent_event(struct mp_agent *a, json_t *body, struct mp_err *err);
 

@@ -50,15 +50,29 @@ static void do_nothing(int sig)
 	(void)sig;
 }
 
+static void out_of_time(int sig)
+{
+	static const char text[] = "migprep-agent: not done in the time that migprep gave\n";
+
+	(void)sig;
+	_exit(write(STDERR_FILENO, text, sizeof(text) - 1) < 0 ? 2 : 1);
+}
+
 static void set_surroundings(void)
 {
 	const struct sigaction nothing = { .sa_handler = do_nothing, .sa_flags = SA_RESTART };
+	const struct sigaction end = { .sa_handler = out_of_time };
 	const struct rlimit none = { 0, 0 };
+	sigset_t alarm;
 
 	/* Unlike SIG_IGN, a handler is not inherited by what is run. The end of input tells the
 	 * rest. */
 	sigaction(SIGPIPE, &nothing, NULL);
 	sigaction(SIGHUP, &nothing, NULL);
+	sigaction(SIGALRM, &end, NULL);
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
 	/* Keys pass through this memory. */
 	setrlimit(RLIMIT_CORE, &none);
 	umask(022);

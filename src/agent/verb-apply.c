@@ -150,10 +150,15 @@ static int apply(struct mp_agent *a, const json_t *body, json_t **ret, struct mp
 	facts = json_object();
 	json_array_foreach(steps, i, order)
 	{
-		json_t *result = do_step(mp_agent_sys(a), order, facts, &failed);
+		json_t *result;
 
-		json_array_append(results, result);
 		/* Whoever started this is gone: finish the step under way, begin no other. */
+		if (mp_agent_gone(a)) {
+			rc = mp_err_set(err, MP_E_GONE, "migprep went away");
+			break;
+		}
+		result = do_step(mp_agent_sys(a), order, facts, &failed);
+		json_array_append(results, result);
 		rc = mp_agent_event(a, result, err);
 		if (rc < 0 || (failed && stop))
 			break;

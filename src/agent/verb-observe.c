@@ -67,24 +67,33 @@ static int observe(struct mp_agent *a, const json_t *body, json_t **ret, struct 
 	struct mp_sys *sys = mp_agent_sys(a);
 	const char *id;
 
-	(void)err;
 	if (ms < 1 || ms > 3600000)
 		ms = SAMPLE_DEADLINE_MS;
 	json_object_foreach(resources, id, params)
 	{
 		struct mp_err why = { 0 };
 		json_t *fact = NULL;
-		int rc = observe_resource(sys, id, params_of(params), &fact, &why);
+		int rc;
 
+		if (mp_agent_gone(a))
+			break;
+		rc = observe_resource(sys, id, params_of(params), &fact, &why);
 		put_fact(facts, id, rc, fact, &why);
 	}
 	json_object_foreach(samples, id, params)
 	{
 		struct mp_err why = { 0 };
 		json_t *fact = NULL;
-		int rc = observe_sample(sys, id, params_of(params), ms, &fact, &why);
+		int rc;
 
+		if (mp_agent_gone(a))
+			break;
+		rc = observe_sample(sys, id, params_of(params), ms, &fact, &why);
 		put_fact(facts, id, rc, fact, &why);
+	}
+	if (mp_agent_gone(a)) {
+		json_decref(facts);
+		return mp_err_set(err, MP_E_GONE, "migprep went away");
 	}
 	*ret = json_pack("{s:o}", "facts", facts);
 	return 0;

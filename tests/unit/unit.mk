@@ -7,6 +7,7 @@ UNIT_TESTS = \
 	tests/unit/test_fleet \
 	tests/unit/test_host \
 	tests/unit/test_host_races \
+	tests/unit/test_agent \
 	tests/unit/test_change \
 	tests/unit/test_edit \
 	tests/unit/test_resource \
