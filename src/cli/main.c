@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -84,6 +85,8 @@ int main(int argc, char **argv)
 	struct mp_err err = { 0 };
 	int status;
 
+	/* Keys pass through this memory. */
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	if (mp_options_parse(argc, argv, &cli.opt, &words, &err) < 0)
 		return complain(&err, EXIT_USAGE);
 	if (cli.opt.version) {
