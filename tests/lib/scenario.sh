@@ -138,7 +138,9 @@ expect_finding() { # PLACE ID STATUS [REGEX]
 # No finding but these statuses anywhere.
 expect_only() { # STATUS...
 	local found
-	found=$(findings | awk -v all=" $* " 'index(all, " " $3 " ") == 0')
+	# No NFS server runs in the lab, so what apply put into fstab stays unmounted.
+	found=$(findings | awk -v all=" $* " 'index(all, " " $3 " ") == 0' |
+		grep -v ' nfs-mount warn .* is in fstab but not mounted') || [ $? = 1 ]
 	if [ -z "$found" ] && [ -s "$JSON" ]; then
 		ok "only $* in the report"
 	else
