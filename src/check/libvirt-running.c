@@ -20,12 +20,19 @@ static void judge(const struct mp_world *w, const struct mp_host *h, const struc
 			"Install libvirt's daemon and QEMU (Debian: libvirt-daemon-system and "
 			"qemu-system-x86), or take the role compute off the host",
 			"libvirt is not installed");
+	else if (daemon)
+		mp_findings_add(
+			out, "libvirt-running", MP_SCOPE_HOST, i, -1, MP_FAIL,
+			"The daemon runs: look why it hangs (journalctl -u libvirtd or virtqemud, "
+			"the disks and mounts it waits for), and restart it when no migration runs",
+			"%s runs and does not answer: %s", daemon,
+			mp_json_str(virt, "socket_error", "no reason given"));
 	else
 		mp_findings_add(
 			out, "libvirt-running", MP_SCOPE_HOST, i, -1, MP_FAIL,
 			"Start the daemon and look at its log: systemctl start libvirtd (or "
 			"virtqemud.socket)",
-			"%s does not answer: %s", daemon ? daemon : "libvirt",
+			"libvirt does not run: %s",
 			mp_json_str(virt, "socket_error", "no reason given"));
 }
 
