@@ -11,6 +11,7 @@ const struct mp_param mp_params[] = {
 	{ "nova", "manage", MP_PARAM_BOOL, "yes", .help = "Whether the hosts run Nova at all.",
 	  .source = GUIDE },
 	{ "nova", "release", MP_PARAM_INT, "29", .min = 11, .max = 99,
+	  .choices = "31 = 2025.1, 30 = 2024.2, 29 = 2024.1, 28 = 2023.2, 27 = 2023.1",
 	  .help = "Nova major version of the hosts; decides the spelling of options.",
 	  .source = "Nova release notes" },
 	{ "nova", "user", MP_PARAM_USER, "nova", .help = "The user nova-compute runs as.",

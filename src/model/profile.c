@@ -144,8 +144,10 @@ static bool fits(const struct mp_param *row, const char *s, const char **ret_wan
 		return is_path(s);
 	case MP_PARAM_INT:
 	case MP_PARAM_NUMBER:
-		snprintf(buf, size, "write a number from %ld to %ld%s", row->min, row->max,
-			 row->type == MP_PARAM_NUMBER ? ", or nothing" : "");
+		snprintf(buf, size, "write a number from %ld to %ld%s%s%s%s", row->min, row->max,
+			 row->type == MP_PARAM_NUMBER ? ", or nothing" : "",
+			 row->choices ? " (" : "", row->choices ? row->choices : "",
+			 row->choices ? ")" : "");
 		return (row->type == MP_PARAM_NUMBER && !*s) ||
 		       mp_str_long(s, row->min, row->max, &number) == 0;
 	case MP_PARAM_BOOL:

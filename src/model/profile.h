@@ -32,7 +32,7 @@ struct mp_param {
 	const char *section, *key;
 	enum mp_param_type type;
 	const char *def;     /* default text */
-	const char *choices; /* MP_PARAM_CHOICE */
+	const char *choices; /* MP_PARAM_CHOICE; MP_PARAM_INT: what some values stand for */
 	long min, max;	     /* MP_PARAM_INT, MP_PARAM_NUMBER */
 	const char *help;    /* one sentence, for man page and explain */
 	const char *source;  /* the document or option that it comes from */

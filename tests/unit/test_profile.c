@@ -187,7 +187,8 @@ static void test_set_messages(void **state)
 		  "inv:7: unknown parameter 'quite.unlike.any'; see migprep-profile(5)" },
 		{ "nova.release", "inv:7: 'nova.release' has no '='; write section.key=value" },
 		{ "nova.release=x",
-		  "inv:7: bad value 'x' of nova.release; write a number from 11 to 99" },
+		  "inv:7: bad value 'x' of nova.release; write a number from 11 to 99 (31 = "
+		  "2025.1, 30 = 2024.2, 29 = 2024.1, 28 = 2023.2, 27 = 2023.1)" },
 		{ "ssh.keys=none", "inv:7: bad value 'none' of ssh.keys; write one of own|shared" },
 		{ "nova.manage=\x1b[2J",
 		  "inv:7: control character or text that is not UTF-8; remove it" },
