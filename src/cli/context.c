@@ -86,6 +86,17 @@ static const char *inventory_path(const struct mp_cli *cli)
 	return env && *env ? env : DEFAULT_INVENTORY;
 }
 
+/* What is not there cannot be mended by editing it: say how another one is named. */
+static int check_inventory(const char *path, struct mp_err *err)
+{
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		return 0;
+	return mp_err_set(err, MP_E_INPUT,
+			  "no inventory: %s does not exist; name one with -i FILE or in "
+			  "$MIGPREP_INVENTORY",
+			  path);
+}
+
 /* Said once here, and not by ssh for each host. "none" stands for no file: ssh(1), -F. */
 static int check_ssh_config(const char *path, struct mp_err *err)
 {
@@ -99,6 +110,7 @@ int mp_cli_load(struct mp_cli *cli, const char *const *words, size_t n_words, st
 	const char *agent_dir = getenv("MIGPREP_AGENT_DIR");
 
 	if (check_ssh_config(cli->opt.ssh_config, err) < 0 ||
+	    check_inventory(inventory_path(cli), err) < 0 ||
 	    mp_inventory_load(inventory_path(cli), &cli->inv, err) < 0 ||
 	    load_profile(cli, err) < 0)
 		return -1;

@@ -64,8 +64,9 @@ void mp_cli_say(const struct mp_cli *cli, const char *fmt, ...)
 struct mp_progress {
 	struct mp_cli *cli;
 	const char *what;
-	mp_ms started, drawn;
+	mp_ms started, drawn, last_ms;
 	size_t failed;
+	const char *last; /* the host that ended last, last_ms after the beginning */
 };
 void mp_progress_begin(struct mp_progress *p, struct mp_cli *cli, const char *what);
 void mp_progress_end(struct mp_progress *p, size_t total);

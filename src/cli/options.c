@@ -10,6 +10,8 @@
 #include "base/limits.h"
 #include "report/report.h"
 
+#define LEFT_WIDTH 30 /* of --help: "    --connect-timeout SECONDS" */
+
 static int set_inventory(struct mp_options *o, const char *v, struct mp_err *err)
 {
 	(void)err;
@@ -242,6 +244,6 @@ void mp_options_print(FILE *out)
 						 o->arg ? o->arg : "")
 				  : mp_xasprintf("    --%s %s", o->name, o->arg ? o->arg : "");
 
-		fprintf(out, "  %-28s %s\n", left, o->help);
+		fprintf(out, "  %-*s %s\n", LEFT_WIDTH, left, o->help);
 	}
 }

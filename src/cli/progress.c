@@ -10,6 +10,7 @@
 #include "base/clock.h"
 
 #define REDRAW_MS 100
+#define SLOW_MS 5000 /* a phase of that length names the host that it waited for */
 
 void mp_cli_say(const struct mp_cli *cli, const char *fmt, ...)
 {
@@ -34,6 +35,8 @@ void mp_progress_host(const struct mp_host *h, const struct mp_err *err, size_t 
 	struct mp_progress *p = arg;
 	mp_ms now = mp_now();
 
+	p->last = h->name;
+	p->last_ms = now - p->started;
 	if (err->code != MP_E_NONE)
 		p->failed++;
 	if (p->cli->opt.quiet || !p->cli->stderr_tty || now - p->drawn < REDRAW_MS)
@@ -56,5 +59,10 @@ void mp_progress_end(struct mp_progress *p, size_t total)
 		(long long)ms / 1000, (long long)ms % 1000 / 100);
 	if (p->failed)
 		fprintf(stderr, ", %zu failed", p->failed);
+	/* More hosts than workers: the last may only have begun late. */
+	if (p->last && p->last_ms >= SLOW_MS && total > 1)
+		fprintf(stderr, ", %s %s %lld.%01lld s",
+			total <= p->cli->fleet.forks ? "slowest" : "last", p->last,
+			(long long)p->last_ms / 1000, (long long)p->last_ms % 1000 / 100);
 	fputc('\n', stderr);
 }

@@ -295,20 +295,45 @@ static bool answered(virDomainPtr found, struct mp_virt_err *err)
 	return err->code == VIR_ERR_NO_DOMAIN;
 }
 
+const char *mp_virt_reason_word(int state, int reason)
+{
+	static const char *const running[] = {
+		NULL,           "booted",           "migrated",  "restored", "from snapshot",
+		"unpaused",     "not migrated",     "not saved", "woken up", "crashed",
+		"in post-copy", "post-copy failed",
+	};
+	static const char *const paused[] = {
+		NULL,        "by a user",   "migrating",     "being saved",      "dumping",
+		"I/O error", "watchdog",    "from snapshot", "shutting down",    "snapshot",
+		"crashed",   "starting up", "post-copy",     "post-copy failed",
+	};
+	static const char *const shutoff[] = {
+		NULL,    "shut down", "destroyed",     "crashed", "migrated",
+		"saved", "failed",    "from snapshot", "daemon",
+	};
+
+	if (reason < 0)
+		return NULL;
+	if (state == VIR_DOMAIN_RUNNING)
+		return (size_t)reason < MP_N_ELEMS(running) ? running[reason] : NULL;
+	if (state == VIR_DOMAIN_PAUSED)
+		return (size_t)reason < MP_N_ELEMS(paused) ? paused[reason] : NULL;
+	if (state == VIR_DOMAIN_SHUTOFF)
+		return (size_t)reason < MP_N_ELEMS(shutoff) ? shutoff[reason] : NULL;
+	return NULL;
+}
+
 static void state_words(int state, int reason, struct mp_virt_look *ret)
 {
 	static const char *const names[] = { "no state", "running",  "blocked", "paused",
 					     "shutdown", "shut off", "crashed", "suspended" };
-	const char *name = "unknown";
+	const char *name = "unknown", *word = mp_virt_reason_word(state, reason);
 
 	if (state >= 0 && (size_t)state < MP_N_ELEMS(names))
 		name = names[state];
 	ret->running = state == VIR_DOMAIN_RUNNING;
 	ret->migrated = ret->running && reason == VIR_DOMAIN_RUNNING_MIGRATED;
-	if (ret->migrated)
-		snprintf(ret->state, sizeof(ret->state), "%s (migrated)", name);
-	else
-		snprintf(ret->state, sizeof(ret->state), "%s (reason %d)", name, reason);
+	snprintf(ret->state, sizeof(ret->state), word ? "%s (%s)" : "%s", name, word);
 }
 
 static bool look_at(virDomainPtr dom, struct mp_virt_look *ret, struct mp_virt_err *err)

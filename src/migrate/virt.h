@@ -87,4 +87,7 @@ int mp_virt_new(const struct mp_dial *dial, struct mp_virt **ret, struct mp_err 
 /* All connections must have been closed. Removes the directory, ends the thread. */
 void mp_virt_free(struct mp_virt *v);
 
+/* A word for the reason of a state, both libvirt's numbers: "booted"; NULL: none is known. Pure. */
+const char *mp_virt_reason_word(int state, int reason);
+
 #endif

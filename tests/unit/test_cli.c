@@ -8,11 +8,16 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <libvirt/libvirt.h>
 
 #include "base/alloc.h"
 #include "cli/context.h"
+#include "migrate/virt.h"
 
 static void expect_reach(enum mp_code code, const char *text, const char *reason,
 			 const char *remedy)
@@ -60,10 +65,112 @@ static void test_reach(void **state)
 		     "Try by hand: ssh to the host as the SSH user of the inventory");
 }
 
+/* Every option begins its help in the same column. */
+static void test_columns(void **state)
+{
+	mp_auto_free char *text = NULL;
+	size_t size, options = 0;
+	FILE *f = open_memstream(&text, &size);
+	const char *line, *next;
+
+	(void)state;
+	assert_non_null(f);
+	mp_options_print(f);
+	assert_int_equal(fclose(f), 0);
+	for (line = text; *line; line = next) {
+		const char *help = mp_options[options++].help;
+
+		next = strchr(line, '\n');
+		assert_non_null(next++);
+		assert_true(strlen(line) > 33);
+		if (strncmp(line + 33, help, strlen(help)) != 0 || line[32] != ' ')
+			fail_msg("'%.*s' does not say '%s' in column 33", (int)(next - line - 1),
+				 line, help);
+	}
+	assert_int_equal(options, mp_n_options);
+}
+
+static void test_no_inventory(void **state)
+{
+	struct mp_cli cli = { .opt.inventory = "/nowhere/inventory.ini" };
+	struct mp_err err = { 0 };
+
+	(void)state;
+	assert_int_equal(mp_cli_load(&cli, NULL, 0, &err), -1);
+	assert_string_equal(err.text,
+			    "no inventory: /nowhere/inventory.ini does not exist; name one "
+			    "with -i FILE or in $MIGPREP_INVENTORY");
+	cli.opt.inventory = NULL;
+	assert_int_equal(setenv("MIGPREP_INVENTORY", "/nowhere/else.ini", 1), 0);
+	assert_int_equal(mp_cli_load(&cli, NULL, 0, &err), -1);
+	assert_non_null(strstr(err.text, "no inventory: /nowhere/else.ini does not exist"));
+	unsetenv("MIGPREP_INVENTORY");
+}
+
+/* What a phase says at its end, by standard error of this process. */
+static char *ending(struct mp_cli *cli, mp_ms last_ms, size_t total)
+{
+	const struct mp_host h = { .name = (char[]){ "compute7" } };
+	const struct mp_err good = { 0 };
+	struct mp_progress p;
+	int saved = dup(STDERR_FILENO), pipes[2];
+	char *text = mp_xcalloc(1, 512);
+
+	assert_int_equal(pipe(pipes), 0);
+	mp_progress_begin(&p, cli, "check");
+	p.started -= last_ms;
+	mp_progress_host(&h, &good, total, total, &p);
+	fflush(stderr);
+	assert_int_equal(dup2(pipes[1], STDERR_FILENO), STDERR_FILENO);
+	mp_progress_end(&p, total);
+	fflush(stderr);
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	close(pipes[1]);
+	close(saved);
+	assert_true(read(pipes[0], text, 511) > 0);
+	close(pipes[0]);
+	return text;
+}
+
+static void test_slowest(void **state)
+{
+	struct mp_cli cli = { .fleet.forks = 64 };
+	mp_auto_free char *quick = ending(&cli, 4000, 8), *slow = ending(&cli, 9800, 8);
+	mp_auto_free char *many = ending(&cli, 9800, 65);
+
+	(void)state;
+	assert_null(strstr(quick, "compute7"));
+	assert_non_null(strstr(slow, ", slowest compute7 9.8 s\n"));
+	assert_non_null(strstr(many, ", last compute7 9.8 s\n"));
+}
+
+static void test_reason_words(void **state)
+{
+	(void)state;
+	assert_string_equal(mp_virt_reason_word(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED),
+			    "booted");
+	assert_string_equal(mp_virt_reason_word(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATED),
+			    "migrated");
+	assert_string_equal(mp_virt_reason_word(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY),
+			    "in post-copy");
+	assert_string_equal(mp_virt_reason_word(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_IOERROR),
+			    "I/O error");
+	assert_string_equal(mp_virt_reason_word(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_STARTING_UP),
+			    "starting up");
+	assert_string_equal(mp_virt_reason_word(VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_DAEMON),
+			    "daemon");
+	assert_null(mp_virt_reason_word(VIR_DOMAIN_RUNNING, 0));
+	assert_null(mp_virt_reason_word(VIR_DOMAIN_PAUSED, 99));
+	assert_null(mp_virt_reason_word(VIR_DOMAIN_CRASHED, 1));
+	assert_null(mp_virt_reason_word(VIR_DOMAIN_RUNNING, -1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reach),
+		cmocka_unit_test(test_reach),        cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_no_inventory), cmocka_unit_test(test_slowest),
+		cmocka_unit_test(test_reason_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
