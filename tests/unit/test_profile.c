@@ -292,7 +292,8 @@ static void test_bad_files(void **state)
 	expect_bad("[nova]\nrelase = 3\n",
 		   ":2: unknown parameter 'nova.relase'; did you mean 'nova.release'?");
 	expect_bad("[nova]\n\nrelease = 3\n",
-		   ":3: bad value '3' of nova.release; write a number from 11 to 99");
+		   ":3: bad value '3' of nova.release; write a number from 11 to 99 (31 = 2025.1, "
+		   "30 = 2024.2, 29 = 2024.1, 28 = 2023.2, 27 = 2023.1)");
 	expect_bad("[nova]\nuser=a\nuser=b\n",
 		   ":3: 'user' is already set on line 2; remove one line");
 	expect_bad("user=a\n", ":1: 'user' before the first section; put it under its [section]");
