@@ -7,7 +7,6 @@
 #include <netdb.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -40,12 +39,7 @@ static json_t *params(const struct mp_world *w, const struct mp_host *h)
 	return json_pack("{s:o}", "names", list);
 }
 
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Adds one answer: sorted addresses in one text. */
+/* Adds one answer: the addresses in one text, in the order in which ssh and libvirt try them. */
 static void add_answer(const char *name, const struct addrinfo *found, json_t *addresses)
 {
 	mp_auto_strv struct mp_strv v = { 0 };
@@ -58,8 +52,6 @@ static void add_answer(const char *name, const struct addrinfo *found, json_t *a
 				NI_NUMERICHOST) == 0 &&
 		    !mp_strv_has(&v, host))
 			mp_strv_add(&v, host);
-	if (v.n)
-		qsort(v.v, v.n, sizeof(*v.v), by_bytes);
 	for (size_t i = 0; i < v.n; i++)
 		mp_buf_printf(&b, "%s%s", i ? " " : "", v.v[i]);
 	json_object_set_new(addresses, name, json_string(mp_buf_peek(&b)));

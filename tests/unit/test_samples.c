@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,8 +21,8 @@
 #include "model/world.h"
 #include "sample/sample.h"
 
-extern const struct mp_sample mp_sample_identity, mp_sample_ports, mp_sample_kernel,
-	mp_sample_users;
+extern const struct mp_sample mp_sample_names, mp_sample_identity, mp_sample_ports,
+	mp_sample_kernel, mp_sample_users;
 
 static json_t *look(struct mp_sys *sys, const struct mp_sample *s, const json_t *params)
 {
@@ -222,12 +223,43 @@ static void identity_tells_own_addresses(void **state)
 	mp_sys_close(sys);
 }
 
+/* In the order in which programs try the addresses: as getent(1) prints them. */
+static void names_keeps_the_order(void **state)
+{
+	json_t *params = json_pack("{s:[s]}", "names", "two.example.org"), *fact;
+	mp_auto_free char *told = NULL;
+	struct env *e = *state;
+	struct mp_err err = { 0 };
+	struct mp_sys *sys;
+
+	put(e->root, "/etc/hosts", "10.99.0.9 two.example.org\n10.99.0.1 two.example.org\n");
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		print_message("skipped: no mount namespace can be made here\n");
+		json_decref(params);
+		skip();
+	}
+	run("mount --bind %s/etc/hosts /etc/hosts", e->root);
+	told = sh(
+		"getent ahosts two.example.org | awk '$2 == \"STREAM\" { printf \"%%s%%s\", n++ ? "
+		"\" \" : \"\", $1 }'");
+	assert_string_equal(told, "10.99.0.9 10.99.0.1"); /* else this test would show nothing */
+	assert_int_equal(mp_sys_open("/", &sys, &err), 0);
+	fact = look(sys, &mp_sample_names, params);
+	assert_string_equal(mp_json_str(json_object_get(fact, "addresses"), "two.example.org", ""),
+			    told);
+	run("umount /etc/hosts");
+	mp_sys_close(sys);
+	json_decref(fact);
+	json_decref(params);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(identity_reads_sshd_config),   T(ports_reads_the_kernels_table),
 		T(ports_finds_a_real_listener),  T(kernel_and_users),
-		T(identity_tells_own_addresses),
+		T(identity_tells_own_addresses), T(names_keeps_the_order),
 	};
 
 	return cmocka_run_group_tests_name("samples", tests, NULL, NULL);
