@@ -63,9 +63,9 @@ static char *machine_of(const struct mp_world *w, size_t host)
 	mp_auto_buf struct mp_buf b;
 	size_t i;
 
+	mp_buf_init(&b, 0);
 	if (!boot || !machine || !json_array_size(keys))
 		return NULL;
-	mp_buf_init(&b, 0);
 	mp_buf_printf(&b, "%s %s %s", boot, machine, name);
 	json_array_foreach((json_t *)keys, i, key)
 	{
