@@ -75,8 +75,7 @@ static size_t refuse_others(struct mp_world *w)
 			continue;
 		w->hosts[i].reached = false;
 		w->hosts[i].err = errs[i];
-		json_decref(w->hosts[i].facts);
-		w->hosts[i].facts = NULL;
+		mp_world_forget(w, i);
 	}
 	return n;
 }

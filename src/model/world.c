@@ -22,6 +22,7 @@ struct mp_interned {
 	struct slot *slots;
 	size_t room, n;
 	json_t *claims; /* {CANONICAL: by how many hosts Nova is told to dial it} */
+	json_t *said;   /* {NAME: how many hosts call themselves so, of those that may} */
 };
 
 /* FNV-1a over the compact dump as it is made, so that the text is never there as a whole. */
@@ -123,6 +124,80 @@ static void count_claims(struct mp_interned *t, const json_t *fact, int by)
 	json_decref(seen);
 }
 
+static void add_name(struct mp_strv *names, const char *name)
+{
+	if (mp_name_is_loopback(name))
+		return;
+	for (size_t i = 0; i < names->n; i++)
+		if (strcasecmp(names->v[i], name) == 0)
+			return;
+	mp_strv_add(names, name);
+}
+
+static bool same_label(const char *a, const char *b)
+{
+	size_t n = strcspn(a, ".");
+
+	return n && n == strcspn(b, ".") && strncasecmp(a, b, n) == 0;
+}
+
+/*
+ * Appends what a host calls itself, long and short, as far as it may: it came over the wire and is
+ * going to stand for this host in the files of all others, so it must be a host name, and begin
+ * with a label that the inventory has for this host.
+ */
+static void said_by(const struct mp_host *h, const json_t *identity, struct mp_strv *ret)
+{
+	static const char *const keys[] = { "hostname", "fqdn" };
+
+	for (size_t i = 0; i < MP_N_ELEMS(keys); i++) {
+		mp_auto_free char *text = mp_xstrdup(mp_json_str(identity, keys[i], ""));
+		size_t size = strlen(text);
+		bool ours = same_label(text, h->name);
+
+		for (size_t a = 0; a < h->aliases.n && !ours; a++)
+			ours = same_label(text, h->aliases.v[a]);
+		if (size && text[size - 1] == '.')
+			text[size - 1] = '\0';
+		for (int cut = 0; cut < 2 && ours; cut++) {
+			if (mp_name_is_host(text))
+				add_name(ret, text);
+			text[strcspn(text, ".")] = '\0';
+		}
+	}
+}
+
+static void count_said(struct mp_interned *t, const struct mp_host *h, const json_t *identity,
+		       int by)
+{
+	mp_auto_strv struct mp_strv names = { 0 };
+
+	said_by(h, identity, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		char key[MP_NAME_MAX + 1];
+
+		mp_name_canonical(names.v[i], key, sizeof(key));
+		json_object_set_new(t->said, key, json_integer(mp_json_int(t->said, key, 0) + by));
+	}
+}
+
+/* Counts what facts that come, or go, say of the host's names. */
+static void count_names(struct mp_world *w, size_t host, const json_t *facts, int by)
+{
+	count_claims(w->interned, json_object_get(facts, "nova-conf"), by);
+	count_said(w->interned, &w->inv->hosts[host], json_object_get(facts, "identity"), by);
+}
+
+void mp_world_forget(struct mp_world *w, size_t host)
+{
+	struct mp_host_state *state = &w->hosts[host];
+
+	if (state->facts)
+		count_names(w, host, state->facts, -1);
+	json_decref(state->facts);
+	state->facts = NULL;
+}
+
 void mp_world_merge(struct mp_world *w, size_t host, const json_t *facts)
 {
 	struct mp_host_state *state = &w->hosts[host];
@@ -132,15 +207,14 @@ void mp_world_merge(struct mp_world *w, size_t host, const json_t *facts)
 	if (!w->interned) {
 		w->interned = mp_xcalloc(1, sizeof(*w->interned));
 		w->interned->claims = json_object();
-	}
-	if (json_object_get(facts, "nova-conf")) {
-		count_claims(w->interned, json_object_get(state->facts, "nova-conf"), -1);
-		count_claims(w->interned, json_object_get(facts, "nova-conf"), 1);
+		w->interned->said = json_object();
 	}
 	if (!state->facts)
 		state->facts = json_object();
+	count_names(w, host, state->facts, -1);
 	json_object_foreach((json_t *)facts, id, tree)
 		json_object_set_new(state->facts, id, intern(w->interned, id, tree));
+	count_names(w, host, state->facts, 1);
 }
 
 void mp_world_fini(struct mp_world *w)
@@ -154,6 +228,7 @@ void mp_world_fini(struct mp_world *w)
 	for (size_t i = 0; i < w->interned->room; i++)
 		json_decref(w->interned->slots[i].tree);
 	json_decref(w->interned->claims);
+	json_decref(w->interned->said);
 	free(w->interned->slots);
 	free(mp_steal(&w->interned));
 }
@@ -205,32 +280,19 @@ bool mp_json_bool(const json_t *o, const char *key, bool def)
 
 /* ---- names ---- */
 
-static void add_name(struct mp_strv *names, const char *name)
+/* What the host calls itself, unless it is another's in the inventory, or another says it too. */
+static void add_said(const struct mp_world *w, const struct mp_host *h, struct mp_strv *names)
 {
-	if (mp_name_is_loopback(name))
-		return;
-	for (size_t i = 0; i < names->n; i++)
-		if (strcasecmp(names->v[i], name) == 0)
-			return;
-	mp_strv_add(names, name);
-}
+	mp_auto_strv struct mp_strv said = { 0 };
 
-/* A name that the host gave itself, long and short. It came over the wire, so it must be a host
- * name. */
-static void add_said(const struct mp_world *w, const struct mp_host *h, struct mp_strv *names,
-		     const char *said)
-{
-	mp_auto_free char *text = mp_xstrdup(said);
-	size_t size = strlen(text);
+	said_by(h, mp_world_fact(w, h->index, "identity"), &said);
+	for (size_t i = 0; i < said.n; i++) {
+		const struct mp_host *owner = mp_inventory_find(w->inv, said.v[i]);
+		char key[MP_NAME_MAX + 1];
 
-	if (size && text[size - 1] == '.')
-		text[size - 1] = '\0';
-	for (int i = 0; i < 2; i++) {
-		const struct mp_host *owner = mp_inventory_find(w->inv, text);
-
-		if (mp_name_is_host(text) && (!owner || owner == h))
-			add_name(names, text);
-		text[strcspn(text, ".")] = '\0';
+		mp_name_canonical(said.v[i], key, sizeof(key));
+		if ((!owner || owner == h) && mp_json_int(w->interned->said, key, 0) == 1)
+			add_name(names, said.v[i]);
 	}
 }
 
@@ -255,7 +317,6 @@ static void add_dialled(const struct mp_world *w, const struct mp_host *h, struc
 void mp_world_names(const struct mp_world *w, size_t host, struct mp_strv *ret)
 {
 	const struct mp_host *h = &w->inv->hosts[host];
-	const json_t *identity = mp_world_fact(w, host, "identity");
 	struct mp_strv names = { 0 };
 
 	add_name(&names, h->name);
@@ -264,8 +325,7 @@ void mp_world_names(const struct mp_world *w, size_t host, struct mp_strv *ret)
 		add_name(&names, h->migration_address);
 	for (size_t i = 0; i < h->aliases.n; i++)
 		add_name(&names, h->aliases.v[i]);
-	add_said(w, h, &names, mp_json_str(identity, "hostname", ""));
-	add_said(w, h, &names, mp_json_str(identity, "fqdn", ""));
+	add_said(w, h, &names);
 	add_dialled(w, h, &names);
 	mp_strv_sort(&names);
 	for (size_t i = 0; i < names.n; i++)

@@ -41,12 +41,16 @@ const char *mp_world_fact_error(const struct mp_world *w, size_t host, const cha
  */
 void mp_world_merge(struct mp_world *w, size_t host, const json_t *facts);
 
+/* Forgets all that a host said. */
+void mp_world_forget(struct mp_world *w, size_t host);
+
 /* Releases the facts, the shared trees and the hosts array; inventory and profile stay the caller's. */
 void mp_world_fini(struct mp_world *w);
 
 /*
  * Every name that libvirt or Nova may dial for a host: name, address, migration address, aliases,
- * what the host itself said (short host name, FQDN; "identity" fact), and what its nova.conf tells
+ * what the host itself said (short host name, FQDN; "identity" fact) where the first label is one
+ * that the inventory has for it and no other host says the same, and what its nova.conf tells
  * Nova to dial ("dial" in the fact "nova-conf"). Without duplicates, loopback and "localhost" names;
  * what another host of the inventory owns is left out, and so is what more than one nova.conf
  * claims (the packager's my_ip), and a word of the host that is no valid name. Sorted.

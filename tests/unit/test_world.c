@@ -152,14 +152,44 @@ static void test_names(void **state)
 	/* Installed from one image: it calls itself by the name of another host, or worse. */
 	merge(&w, 1, "{\"identity\": {\"hostname\": \"c1\", \"fqdn\": \"localhost.localdomain\"}}");
 	expect_names(&w, 1, "c2");
-	merge(&w, 1, "{\"identity\": {\"hostname\": \"host2.dc1\", \"fqdn\": \"10.0.0.9\"}}");
-	expect_names(&w, 1, "c2 host2 host2.dc1");
+	merge(&w, 1, "{\"identity\": {\"hostname\": \"C2.dc1\", \"fqdn\": \"10.0.0.9\"}}");
+	expect_names(&w, 1, "C2.dc1 c2");
+	/* A name that the inventory has nothing to do with: nobody is to know it as this host. */
+	merge(&w, 1, "{\"identity\": {\"hostname\": \"vault\", \"fqdn\": \"vault.dc1\"}}");
+	expect_names(&w, 1, "c2");
 	merge(&w, 1, "{\"identity\": {\"hostname\": \"x,* y\", \"fqdn\": \"-oProxyCommand=z\"}}");
 	expect_names(&w, 1, "c2");
 	merge(&w, 1, "{\"identity\": {\"hostname\": 7, \"fqdn\": \"m1.example.org\"}}");
-	expect_names(&w, 1, "c2 m1.example.org");
+	expect_names(&w, 1, "c2");
 	merge(&w, 1, "{\"identity\": {\"error\": {\"code\": \"system\", \"text\": \"t\"}}}");
 	expect_names(&w, 1, "c2");
+	stop(&w);
+}
+
+/* Two hosts that may call themselves so, because the inventory has their labels. */
+static void test_names_said_twice(void **state)
+{
+	struct mp_world w;
+
+	(void)state;
+	start(&w, "[host a.dc1]\naddress = 10.0.0.1\n[host a.dc2]\naddress = 10.0.0.2\n"
+		  "[host b]\naddress = 10.0.0.3\naliases = b-mig\n");
+	merge(&w, 0, "{\"identity\": {\"hostname\": \"a\", \"fqdn\": \"a.dc1.example.org\"}}");
+	expect_names(&w, 0, "10.0.0.1 a a.dc1 a.dc1.example.org");
+	merge(&w, 1, "{\"identity\": {\"hostname\": \"A\", \"fqdn\": \"a.dc2.example.org\"}}");
+	expect_names(&w, 0, "10.0.0.1 a.dc1 a.dc1.example.org");
+	expect_names(&w, 1, "10.0.0.2 a.dc2 a.dc2.example.org");
+	/* Looking again changes nothing; one that may not say it takes nothing away. */
+	merge(&w, 1, "{\"identity\": {\"hostname\": \"A\", \"fqdn\": \"a.dc2.example.org\"}}");
+	merge(&w, 2,
+	      "{\"identity\": {\"hostname\": \"a.dc1.example.org\", \"fqdn\": \"B-MIG.x\"}}");
+	expect_names(&w, 0, "10.0.0.1 a.dc1 a.dc1.example.org");
+	expect_names(&w, 2, "10.0.0.3 B-MIG.x b b-mig");
+	mp_world_forget(&w, 1);
+	expect_names(&w, 0, "10.0.0.1 a a.dc1 a.dc1.example.org");
+	mp_world_forget(&w, 1);
+	merge(&w, 1, "{\"identity\": {\"hostname\": \"a\", \"fqdn\": \"a.dc2\"}}");
+	expect_names(&w, 0, "10.0.0.1 a.dc1 a.dc1.example.org");
 	stop(&w);
 }
 
@@ -315,9 +345,13 @@ static void test_answer_twins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_facts),        cmocka_unit_test(test_sharing),
-		cmocka_unit_test(test_names),        cmocka_unit_test(test_names_of_nova),
-		cmocka_unit_test(test_names_append), cmocka_unit_test(test_answer_names),
+		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_sharing),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names_of_nova),
+		cmocka_unit_test(test_names_said_twice),
+		cmocka_unit_test(test_names_append),
+		cmocka_unit_test(test_answer_names),
 		cmocka_unit_test(test_answer_twins),
 	};
 
