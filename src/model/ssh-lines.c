@@ -150,7 +150,8 @@ static void authorized_sets(const json_t *keys, const json_t *stale, json_t *ref
 	json_array_foreach((json_t *)keys, i, k)
 	{
 		json_object_set_new(refs, mp_json_str(k, "ref", ""), json_true());
-		json_object_set_new(comments, mp_json_str(k, "comment", ""), json_true());
+		if (!mp_json_bool(k, "keep", false))
+			json_object_set_new(comments, mp_json_str(k, "comment", ""), json_true());
 	}
 	json_array_foreach((json_t *)stale, i, k)
 		json_object_set_new(comments, json_string_value(k), json_true());
@@ -388,14 +389,19 @@ json_t *mp_ssh_known_map(const json_t *entries)
 	json_array_foreach((json_t *)entries, i, e)
 	{
 		const char *ref = mp_json_str(e, "ref", "");
-		mp_auto_strv struct mp_strv v = { 0 };
+		mp_auto_strv struct mp_strv v = { 0 }, said = { 0 };
 
 		mp_str_split(mp_json_str(e, "names", ""), ",", &v);
+		mp_str_split(mp_json_str(e, "said", ""), ",", &said);
 		for (size_t j = 0; j < v.n; j++) {
-			mp_auto_free char *at = mp_ssh_name_type(v.v[j], ref);
-			const char *had = mp_json_str(map, at, NULL);
-			mp_auto_free char *both =
-				had ? mp_xasprintf("%s,%s", had, ref) : mp_xstrdup(ref);
+			mp_auto_free char *at = NULL, *both = NULL;
+			const char *had;
+
+			if (mp_strv_has(&said, v.v[j]))
+				continue;
+			at = mp_ssh_name_type(v.v[j], ref);
+			had = mp_json_str(map, at, NULL);
+			both = had ? mp_xasprintf("%s,%s", had, ref) : mp_xstrdup(ref);
 
 			json_object_set_new(map, at, json_string(both));
 		}

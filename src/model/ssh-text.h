@@ -52,9 +52,10 @@ enum mp_ssh_private mp_ssh_private_parse(const char *text, size_t size, char **r
 json_t *mp_ssh_authorized_fact(const char *text);
 
 /*
- * The file with wanted lines added and stale ones gone. keys: [{"comment", "key", "ref"}]; stale:
- * [COMMENT...]. A line with a comment of keys or stale goes when its key is not among keys. Others
- * stay, byte by byte. text may be NULL. The heap string belongs to the caller.
+ * The file with wanted lines added and stale ones gone. keys: [{"comment", "key", "ref", "keep"}];
+ * stale: [COMMENT...]. A line with a comment of keys (but for those to "keep") or stale goes when
+ * its key is not among keys. Others stay, byte by byte. text may be NULL. The heap string belongs
+ * to the caller.
  */
 char *mp_ssh_authorized_edit(const char *text, const json_t *keys, const json_t *stale);
 
@@ -72,7 +73,11 @@ json_t *mp_ssh_known_fact(const char *text, const json_t *names);
  */
 char *mp_ssh_known_edit(const char *text, const json_t *entries, const json_t *names);
 
-/* For every name of entries: {"NAME TYPE": "REF" or "REF,REF"...}. New reference. */
+/*
+ * For every name of entries: {"NAME TYPE": "REF" or "REF,REF"...}. New reference. Without the names
+ * that an entry has as "said" ("A,B"): they are a host's own word, which is no reason to remove
+ * what stands there already.
+ */
 json_t *mp_ssh_known_map(const json_t *entries);
 
 /* "NAME TYPE", as in that map, for a name and a key's reference (heap). */

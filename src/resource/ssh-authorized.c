@@ -97,6 +97,19 @@ static bool has_shared(const struct mp_world *w, size_t host, const char *user,
 	return false;
 }
 
+/*
+ * Whether some compute host may still log in with an earlier shared key: it was not reached, or has
+ * not the present one (NULL: none is shared any more).
+ */
+static bool old_is_in_use(const struct mp_world *w, const char *user, const json_t *shared)
+{
+	for (size_t i = 0; i < w->inv->n_hosts; i++)
+		if ((w->inv->hosts[i].roles & MP_ROLE_COMPUTE) &&
+		    (!w->hosts[i].reached || (shared && !has_shared(w, i, user, shared))))
+			return true;
+	return false;
+}
+
 static json_t *want_user(const struct mp_world *w, const char *user)
 {
 	json_t *keys = json_array(), *pending = json_array(), *stale = json_array();
@@ -105,7 +118,9 @@ static json_t *want_user(const struct mp_world *w, const char *user)
 
 	if (owner >= 0)
 		want_key(w, (size_t)owner, user, MP_SSH_SHARED_COMMENT, keys, pending);
-	if (!shared)
+	if (old_is_in_use(w, user, json_array_get(keys, 0)))
+		json_object_set_new(json_array_get(keys, 0), "keep", json_true());
+	else if (!shared)
 		json_array_append_new(stale, json_string(MP_SSH_SHARED_COMMENT));
 	for (size_t i = 0; i < w->inv->n_hosts; i++) {
 		mp_auto_free char *comment = NULL;
@@ -170,7 +185,11 @@ static void diff_stale(const json_t *fact, const json_t *w, const json_t *refs, 
 	size_t i;
 
 	json_array_foreach(json_object_get(w, "keys"), i, k)
-		json_object_set(comments, mp_json_str(k, "comment", ""), json_object_get(k, "ref"));
+	{
+		if (!mp_json_bool(k, "keep", false))
+			json_object_set(comments, mp_json_str(k, "comment", ""),
+					json_object_get(k, "ref"));
+	}
 	json_array_foreach(json_object_get(w, "stale"), i, k)
 		json_object_set_new(comments, json_string_value(k), json_null());
 	json_object_foreach(json_object_get(fact, "ours"), comment, list)

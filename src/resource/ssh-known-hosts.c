@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -19,6 +20,10 @@
 
 #define FILE_NAME "known_hosts"
 #define MANY 8 /* more differences than this are told as one */
+
+/* What is taken over from one host: what it says goes into the files of all. */
+#define MAX_HOST_KEYS 16
+#define MAX_PORTS 8
 
 /* The name as ssh(1) looks it up: lower case, [name]:port where the port is not 22. */
 static char *lookup_name(const char *name, long port)
@@ -30,23 +35,19 @@ static char *lookup_name(const char *name, long port)
 	return ret;
 }
 
-static json_t *lookup_names(const struct mp_strv *names, const json_t *ports)
+/* Appends the names as they are looked up at each of the ports (none said: 22). */
+static void lookup_names(const struct mp_strv *names, const json_t *ports, struct mp_strv *ret)
 {
-	json_t *ret = json_array(), *port;
-	size_t j;
+	size_t n = json_array_size(ports) ? json_array_size(ports) : 1;
 
-	for (size_t i = 0; i < names->n; i++) {
-		if (!json_array_size(ports))
-			json_array_append_new(ret, json_string(names->v[i]));
-		json_array_foreach((json_t *)ports, j, port)
-		{
-			mp_auto_free char *n =
-				lookup_name(names->v[i], (long)json_integer_value(port));
+	for (size_t i = 0; i < names->n; i++)
+		for (size_t j = 0; j < n && j < MAX_PORTS; j++) {
+			const json_t *port = json_array_get(ports, j);
+			long long p = port ? json_integer_value(port) : 22;
 
-			json_array_append_new(ret, json_string(n));
+			if (p > 0 && p < 65536)
+				mp_strv_take(ret, lookup_name(names->v[i], (long)p));
 		}
-	}
-	return ret;
 }
 
 /* What hashed lines are tried with: the names of the inventory, the same on every host and in every
@@ -135,52 +136,139 @@ static char *join(struct mp_strv *v)
 	return mp_buf_take(&b);
 }
 
+/* A host that is going to stand in the files of all under these names. */
+struct known_host {
+	const char *name;
+	struct mp_strv own, said; /* of the inventory; by its own word only */
+};
+
+static bool in_inventory(const struct mp_host *h, const char *name)
+{
+	for (size_t i = 0; i < h->aliases.n; i++)
+		if (strcasecmp(h->aliases.v[i], name) == 0)
+			return true;
+	return strcasecmp(h->name, name) == 0 || strcasecmp(h->address, name) == 0 ||
+	       (h->migration_address && strcasecmp(h->migration_address, name) == 0);
+}
+
+static void name_host(const struct mp_world *w, size_t host, struct known_host *ret)
+{
+	const json_t *ports = json_object_get(mp_world_fact(w, host, "identity"), "sshd_ports");
+	mp_auto_strv struct mp_strv names = { 0 }, own = { 0 }, said = { 0 };
+	const struct mp_host *h = &w->inv->hosts[host];
+
+	mp_world_names(w, host, &names);
+	for (size_t i = 0; i < names.n; i++)
+		mp_strv_add(in_inventory(h, names.v[i]) ? &own : &said, names.v[i]);
+	*ret = (struct known_host){ .name = h->name };
+	lookup_names(&own, ports, &ret->own);
+	lookup_names(&said, ports, &ret->said);
+}
+
+static void append(json_t *entry, const char *key, const struct mp_strv *names)
+{
+	json_t *list = json_object_get(entry, key);
+
+	for (size_t i = 0; i < names->n; i++)
+		json_array_append_new(list, json_string(names->v[i]));
+}
+
 /* Enters the host keys of a host under all its names. A key that two hosts share has the names of
  * both. */
 static void want_host(const struct mp_world *w, size_t host, json_t *by_ref)
 {
-	const json_t *identity = mp_world_fact(w, host, "identity"), *key, *name;
-	mp_auto_strv struct mp_strv names = { 0 };
-	json_t *list;
-	size_t i, j;
+	const json_t *identity = mp_world_fact(w, host, "identity"), *key;
+	struct known_host known;
+	size_t i;
 
-	mp_world_names(w, host, &names);
-	list = lookup_names(&names, json_object_get(identity, "sshd_ports"));
+	name_host(w, host, &known);
 	json_array_foreach(json_object_get(identity, "host_keys"), i, key)
 	{
 		const char *line = mp_json_str(key, "line", "");
-		mp_auto_strv struct mp_strv all = { 0 };
-		mp_auto_free char *joined = NULL;
 		struct mp_ssh_pub pub;
+		json_t *entry;
 
+		if (i == MAX_HOST_KEYS)
+			break;
 		/* It will stand in files of other hosts: nothing but a key may get through. */
 		if (!mp_ssh_pub_parse(line, strlen(line), &pub) || pub.key_len != strlen(line))
 			continue;
-		mp_str_split(mp_json_str(json_object_get(by_ref, pub.ref), "names", ""), ",", &all);
-		json_array_foreach(list, j, name)
-		{
-			mp_strv_add(&all, json_string_value(name));
+		entry = json_object_get(by_ref, pub.ref);
+		if (!entry) {
+			entry = json_pack("{s:[],s:[],s:s,s:s}", "own", "said", "key", line, "ref",
+					  pub.ref);
+			json_object_set_new(by_ref, pub.ref, entry);
 		}
-		joined = join(&all);
-		json_object_set_new(by_ref, pub.ref,
-				    json_pack("{s:s,s:s,s:s,s:s}", "names", joined, "key", line,
-					      "ref", pub.ref, "host", w->inv->hosts[host].name));
+		append(entry, "own", &known.own);
+		append(entry, "said", &known.said);
+		json_object_set_new(entry, "host", json_string(known.name));
 	}
-	json_decref(list);
+	mp_strv_fini(&known.own);
+	mp_strv_fini(&known.said);
+}
+
+/* The entry with its names as one text, and those of them that only a host's word stands behind. */
+static json_t *finish(const json_t *entry)
+{
+	mp_auto_strv struct mp_strv all = { 0 }, said = { 0 };
+	mp_auto_free char *names = NULL, *only_said = NULL;
+	json_t *own = json_object(), *name, *ret;
+	size_t i;
+
+	json_array_foreach(json_object_get(entry, "own"), i, name)
+	{
+		mp_strv_add(&all, json_string_value(name));
+		json_object_set_new(own, json_string_value(name), json_true());
+	}
+	json_array_foreach(json_object_get(entry, "said"), i, name)
+	{
+		mp_strv_add(&all, json_string_value(name));
+		if (!json_object_get(own, json_string_value(name)))
+			mp_strv_add(&said, json_string_value(name));
+	}
+	json_decref(own);
+	names = join(&all);
+	only_said = join(&said);
+	ret = json_pack("{s:s,s:O,s:O,s:O}", "names", names, "key", json_object_get(entry, "key"),
+			"ref", json_object_get(entry, "ref"), "host",
+			json_object_get(entry, "host"));
+	if (*only_said)
+		json_object_set_new(ret, "said", json_string(only_said));
+	return ret;
+}
+
+/* A host that says too much of itself is to be looked at; the others take the first part. */
+static json_t *too_much(const struct mp_world *w, const struct mp_host *h)
+{
+	const json_t *identity = mp_world_fact(w, h->index, "identity");
+	size_t keys = json_array_size(json_object_get(identity, "host_keys"));
+	size_t ports = json_array_size(json_object_get(identity, "sshd_ports"));
+
+	if (keys <= MAX_HOST_KEYS && ports <= MAX_PORTS)
+		return NULL;
+	return json_pack(
+		"{s:o,s:s}", "fail",
+		json_sprintf("sshd of %s has %zu host keys and %zu ports; other hosts take "
+			     "over no more than %d and %d",
+			     h->name, keys, ports, MAX_HOST_KEYS, MAX_PORTS),
+		"remedy", "Remove what nobody needs from HostKey and Port in sshd_config");
 }
 
 static json_t *want(const struct mp_world *w, const struct mp_host *h)
 {
-	json_t *by_ref = json_object(), *entries = json_array(), *entry;
+	json_t *by_ref, *entries, *entry, *wrong = too_much(w, h);
 	const char *ref;
 
-	(void)h;
+	if (wrong)
+		return wrong;
+	by_ref = json_object();
+	entries = json_array();
 	for (size_t i = 0; i < w->inv->n_hosts; i++)
 		if (w->hosts[i].reached)
 			want_host(w, i, by_ref);
 	json_object_foreach(by_ref, ref, entry)
 	{
-		json_array_append(entries, entry);
+		json_array_append_new(entries, finish(entry));
 	}
 	json_decref(by_ref);
 	return json_pack("{s:o,s:o}", "users", mp_ssh_users(w), "entries", entries);

@@ -6,14 +6,81 @@
 
 #include "base/alloc.h"
 
+#define MAX_SHARED 8 /* keys that one host calls shared; more are not counted */
+
+static void count(json_t *counts, const char *what)
+{
+	json_object_set_new(counts, what, json_integer(mp_json_int(counts, what, 0) + 1));
+}
+
+static const json_t *of_root(const struct mp_world *w, size_t host, const char *id)
+{
+	return json_object_get(json_object_get(mp_world_fact(w, host, id), "users"), "root");
+}
+
+/* "TYPE FINGERPRINT" of the pair of root that a host would share (heap); NULL: it has none. */
+static char *first_key(const struct mp_world *w, size_t host)
+{
+	const json_t *keys = json_object_get(of_root(w, host, "ssh-keys"), "keys");
+	const json_t *key = json_array_get(keys, 0);
+
+	return key ? mp_xasprintf("%s %s", mp_json_str(key, "type", ""),
+				  mp_json_str(key, "fingerprint", ""))
+		   : NULL;
+}
+
+/* Which keys the hosts let in as the shared one, and which they have. */
+static void count_keys(const struct mp_world *w, size_t host, json_t *granted, json_t *held)
+{
+	const json_t *ours = json_object_get(of_root(w, host, "ssh-authorized"), "ours"), *ref;
+	mp_auto_free char *mine = first_key(w, host);
+	size_t i;
+
+	json_array_foreach(json_object_get(ours, MP_SSH_SHARED_COMMENT), i, ref)
+	{
+		if (json_is_string(ref) && i < MAX_SHARED)
+			count(granted, json_string_value(ref));
+	}
+	if (mine)
+		count(held, mine);
+}
+
+static bool is_candidate(const struct mp_world *w, size_t host)
+{
+	return w->hosts[host].reached && (w->inv->hosts[host].roles & MP_ROLE_COMPUTE);
+}
+
 ssize_t mp_ssh_shared_owner(const struct mp_world *w)
 {
+	long long best_granted = -1, best_held = 0;
+	json_t *granted, *held;
+	ssize_t owner = -1;
+
 	if (strcmp(mp_profile_str(w->profile, "ssh", "keys"), "shared") != 0)
 		return -1;
+	granted = json_object();
+	held = json_object();
 	for (size_t i = 0; i < w->inv->n_hosts; i++)
-		if (w->hosts[i].reached && (w->inv->hosts[i].roles & MP_ROLE_COMPUTE))
-			return (ssize_t)i;
-	return -1;
+		if (is_candidate(w, i))
+			count_keys(w, i, granted, held);
+	for (size_t i = 0; i < w->inv->n_hosts; i++) {
+		mp_auto_free char *mine = is_candidate(w, i) ? first_key(w, i) : NULL;
+		long long g = mine ? mp_json_int(granted, mine, 0) : 0;
+		long long n = mine ? mp_json_int(held, mine, 0) : 0;
+
+		/* A key that only one host has is its own, and no reason to prefer it. */
+		if (n < 2)
+			n = 0;
+		if (!is_candidate(w, i) || g < best_granted ||
+		    (g == best_granted && n <= best_held))
+			continue;
+		best_granted = g;
+		best_held = n;
+		owner = (ssize_t)i;
+	}
+	json_decref(granted);
+	json_decref(held);
+	return owner;
 }
 
 json_t *mp_ssh_users(const struct mp_world *w)

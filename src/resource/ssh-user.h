@@ -23,8 +23,12 @@
 #define MP_SSH_SHARED_FACT "ssh-shared-key"
 #define MP_SSH_SHARED_COMMENT "migprep@shared"
 
-/* Inventory index of the first compute host that was reached; -1 if none, or each host has its own
- * pair. */
+/*
+ * Inventory index of the host whose pair is shared: of the compute hosts that were reached, the one
+ * whose key the most hosts let in as migprep@shared, then the one whose key the most others have
+ * too, then the first. -1 if there is none, or each host has its own pair. A host that comes back
+ * with a new key does not take the place of the key that is in use.
+ */
 ssize_t mp_ssh_shared_owner(const struct mp_world *w);
 
 /* ["root", NOVA]: the users of a compute host that log in to its peers. New reference. */

@@ -221,6 +221,65 @@ static void known_hosts_revoked_is_not_touched(void **state)
 	cluster_fini(&c);
 }
 
+/* What a host calls itself is added, but is no reason to remove what an operator wrote. */
+static void known_hosts_of_a_said_name(void **state)
+{
+	const struct mp_resource *r = &mp_resource_ssh_known_hosts;
+	struct env *e = *state;
+	mp_auto_free char *text = NULL, *file = NULL;
+	json_t *params, *want;
+	struct cluster c;
+
+	cluster_init(&c);
+	merge(&c, 0, "identity",
+	      json_pack("{s:s,s:s,s:[o],s:[i]}", "hostname", "h1", "fqdn", "h1.example.org",
+			"host_keys", host_key(K1), "sshd_ports", 22));
+	params = r->params(&c.w, &c.inv->hosts[0]);
+	want = r->want(&c.w, &c.inv->hosts[0]);
+	run("mkdir -m 700 %s/root/.ssh", e->root);
+	put(e->root, "/root/.ssh/known_hosts", "h1.example.org " K3 "\nh1 " K2 "\n");
+	assert_int_equal(converge(e->sys, r, params, want, true, NULL, &text), MP_DRIFT);
+	assert_non_null(strstr(text, "changed host key of h1 in /root/.ssh/known_hosts (h1): "));
+	file = slurp(e->root, "/root/.ssh/known_hosts");
+	assert_string_equal(file,
+			    "h1.example.org " K3 "\n10.0.0.1,h1,h1-mig,h1.example.org " K1 "\n");
+	assert_int_equal(converge(e->sys, r, params, want, true, NULL, NULL), MP_OK);
+	json_decref(params);
+	json_decref(want);
+	cluster_fini(&c);
+}
+
+/* One host cannot fill the files of all others. */
+static void known_hosts_of_a_host_that_says_much(void **state)
+{
+	const struct mp_resource *r = &mp_resource_ssh_known_hosts;
+	json_t *keys = json_array(), *ports = json_array(), *want, *entry;
+	mp_auto_strv struct mp_strv names = { 0 };
+	char key[] = K1;
+	struct cluster c;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		key[sizeof(key) - 3] = (char)('a' + i);
+		json_array_append_new(keys, host_key(key));
+		json_array_append_new(ports, json_integer(2200 + i));
+	}
+	cluster_init(&c);
+	merge(&c, 1, "identity", json_pack("{s:o,s:o}", "host_keys", keys, "sshd_ports", ports));
+	want = r->want(&c.w, &c.inv->hosts[0]);
+	assert_int_equal(json_array_size(json_object_get(want, "entries")), 16);
+	entry = json_array_get(json_object_get(want, "entries"), 0);
+	mp_str_split(mp_json_str(entry, "names", ""), ",", &names);
+	assert_int_equal(names.n, 2 * 8); /* h2 and 10.0.0.2 */
+	json_decref(want);
+	want = r->want(&c.w, &c.inv->hosts[1]);
+	assert_string_equal(mp_json_str(want, "fail", ""),
+			    "sshd of h2 has 20 host keys and 20 ports; other hosts take over no "
+			    "more than 16 and 8");
+	json_decref(want);
+	cluster_fini(&c);
+}
+
 static void authorized_converges(void **state)
 {
 	const struct mp_resource *r = &mp_resource_ssh_authorized;
@@ -665,6 +724,90 @@ static void shared_pair_has_one_owner(void **state)
 	cluster_fini(&c);
 }
 
+static json_t *grants_shared(const char *ref)
+{
+	return json_pack("{s:{s:{s:s,s:{},s:{s:[s]}}}}", "users", "root", "home", "/root", "keys",
+			 "ours", MP_SSH_SHARED_COMMENT, ref);
+}
+
+/* A first host that comes back with a new key does not take the shared one's place. */
+static void shared_pair_in_use_stays(void **state)
+{
+	static const char *const keys[] = { K1, K2, K2 };
+	struct mp_ssh_pub pub;
+	struct mp_err err = { 0 };
+	struct cluster c;
+
+	(void)state;
+	cluster_init(&c);
+	assert_int_equal(mp_profile_set(c.profile, "ssh.keys=shared", "test", &err), 0);
+	c.w.hosts[2].reached = true;
+	for (size_t i = 0; i < 3; i++)
+		merge(&c, i, "ssh-keys",
+		      json_pack("{s:{s:o}}", "users", "root", user_key(keys[i])));
+	/* The one that two have. */
+	assert_int_equal(mp_ssh_shared_owner(&c.w), 1);
+	/* The one that is let in as the shared one counts more. */
+	assert_true(mp_ssh_pub_parse(K1, strlen(K1), &pub));
+	merge(&c, 2, "ssh-authorized", grants_shared(pub.ref));
+	assert_int_equal(mp_ssh_shared_owner(&c.w), 0);
+	assert_true(mp_ssh_pub_parse(K2, strlen(K2), &pub));
+	merge(&c, 0, "ssh-authorized", grants_shared(pub.ref));
+	merge(&c, 1, "ssh-authorized", grants_shared(pub.ref));
+	assert_int_equal(mp_ssh_shared_owner(&c.w), 1);
+	/* Each has its own: the first. */
+	merge(&c, 2, "ssh-keys", json_pack("{s:{s:o}}", "users", "root", user_key(K3)));
+	for (size_t i = 0; i < 3; i++)
+		merge(&c, i, "ssh-authorized", json_object());
+	assert_int_equal(mp_ssh_shared_owner(&c.w), 0);
+	cluster_fini(&c);
+}
+
+/* While somebody may still need it, the line of an earlier shared key stays. */
+static void shared_line_stays_while_needed(void **state)
+{
+	const struct mp_resource *r = &mp_resource_ssh_authorized;
+	struct env *e = *state;
+	mp_auto_free char *file = NULL, *own = NULL, *done = NULL, *text = NULL;
+	json_t *params, *want;
+	struct mp_err err = { 0 };
+	struct cluster c;
+
+	cluster_init(&c);
+	assert_int_equal(mp_profile_set(c.profile, "ssh.keys=shared", "test", &err), 0);
+	assert_int_equal(mp_profile_set(c.profile, "nova.manage=no", "test", &err), 0);
+	for (size_t i = 0; i < 2; i++)
+		merge(&c, i, "ssh-keys", json_pack("{s:{s:o}}", "users", "root", user_key(K1)));
+	params = r->params(&c.w, &c.inv->hosts[0]);
+	run("mkdir -m 700 %s/root/.ssh", e->root);
+	put(e->root, "/root/.ssh/authorized_keys", K2 " migprep@shared\n");
+	want = r->want(&c.w, &c.inv->hosts[0]);
+	assert_int_equal(converge(e->sys, r, params, want, true, NULL, &text), MP_DRIFT);
+	assert_null(strstr(text, "old key"));
+	file = slurp(e->root, "/root/.ssh/authorized_keys");
+	assert_string_equal(file, K2 " migprep@shared\n" K1 " migprep@shared\n");
+	assert_int_equal(converge(e->sys, r, params, want, true, NULL, NULL), MP_OK);
+	json_decref(want);
+	/* The same when the hosts are to have keys of their own again. */
+	assert_int_equal(mp_profile_set(c.profile, "ssh.keys=own", "test", &err), 0);
+	want = r->want(&c.w, &c.inv->hosts[0]);
+	converge(e->sys, r, params, want, true, NULL, NULL);
+	own = slurp(e->root, "/root/.ssh/authorized_keys");
+	assert_non_null(strstr(own, K2 " migprep@shared\n"));
+	json_decref(want);
+	/* All there, and all have the new one. */
+	assert_int_equal(mp_profile_set(c.profile, "ssh.keys=shared", "test", &err), 0);
+	c.w.hosts[2].reached = true;
+	merge(&c, 2, "ssh-keys", json_pack("{s:{s:o}}", "users", "root", user_key(K1)));
+	want = r->want(&c.w, &c.inv->hosts[0]);
+	assert_int_equal(converge(e->sys, r, params, want, true, NULL, NULL), MP_DRIFT);
+	done = slurp(e->root, "/root/.ssh/authorized_keys");
+	assert_null(strstr(done, K2));
+	json_decref(want);
+	json_decref(params);
+	cluster_fini(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -677,6 +820,10 @@ int main(void)
 		T(file_is_read_once),
 		T(others_files_are_not_given_away),
 		T(others_keys_are_not_given_away),
+		T(known_hosts_of_a_said_name),
+		T(known_hosts_of_a_host_that_says_much),
+		T(shared_pair_in_use_stays),
+		T(shared_line_stays_while_needed),
 	};
 
 	return cmocka_run_group_tests_name("ssh-resources", tests, NULL, NULL);
