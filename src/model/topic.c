@@ -22,12 +22,12 @@ const struct mp_topic mp_topics[] = {
 	  .source = "migprep; host keys are never accepted unseen" },
 	{ .id = "apply",
 	  .summary = "the changes of a host are made to their end",
-	  .prevents =
-		  "A host that is half changed: some files as wanted, others as they were, and "
-		  "nobody who knows which.",
-	  .checked = "Follows the agent's report of each step. This result stands where apply could "
-		     "not begin on a host (another migprep changes it), or where the conversation "
-		     "broke off or made no sense before the last step was reported.",
+	  .prevents = "A host that is half changed: some files as wanted, others as they were, and "
+		      "nobody who knows which.",
+	  .checked =
+		  "Follows the agent's report of each step. This result stands where apply could "
+		  "not begin on a host (another migprep changes it), or where the conversation "
+		  "broke off or made no sense before the last step was reported.",
 	  .remedy = "Mend what the text names, then run migprep apply again: it looks at the host "
 		    "afresh and does what is left.",
 	  .source = "migprep; every change is in /var/lib/migprep/journal of the host" },
@@ -40,7 +40,8 @@ const struct mp_topic mp_topics[] = {
 	  .checked =
 		  "On every host the ssh program of that host lets every other host echo a random "
 		  "word, as root and as the nova user, with the host's own keys and known_hosts, "
-		  "strict and in batch mode, under every name that libvirt or Nova may dial. Nothing "
+		  "strict and in batch mode, under every name that libvirt or Nova may dial. "
+		  "Nothing "
 		  "but that word may come back: libvirt takes each byte for its protocol.",
 	  .remedy = "Run migprep apply, which mends keys, known_hosts and the login shell; for a "
 		    "refused or timed-out connection look at sshd and the firewall of the target.",
@@ -50,10 +51,11 @@ const struct mp_topic mp_topics[] = {
 	  .prevents =
 		  "A migration that fails at its start with \"unable to connect to server at "
 		  "'HOST:49152'\": Connection refused, No route to host or Connection timed out.",
-	  .checked =
-		  "Every host listens on the lowest and on the highest free port of the range for the "
-		  "time of the trial; every other host connects to both at its migration address and "
-		  "must get back the number that only this listener knows.",
+	  .checked = "Every host listens on the lowest and on the highest free port of the range "
+		     "for the "
+		     "time of the trial; every other host connects to both at its migration "
+		     "address and "
+		     "must get back the number that only this listener knows.",
 	  .remedy =
 		  "Run migprep apply, which opens the range to the other hosts; then let the range "
 		  "through every firewall between the two hosts.",
