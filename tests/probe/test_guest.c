@@ -26,13 +26,33 @@
 
 #define SECOND ((uint64_t)MP_PROBE_HZ)
 #define MIB_PAGES 256.0
-#define NEED_QEMU(lab)                                                                             \
-	do {                                                                                       \
-		if (!vm_lab_start(lab)) {                                                          \
-			print_message("# SKIP qemu-system-x86_64 is not installed\n");             \
-			skip();                                                                    \
-		}                                                                                  \
-	} while (0)
+/* The lab of a test: `struct vm_lab *lab = need_qemu(state);` */
+static struct vm_lab *need_qemu(void **state)
+{
+	struct vm_lab *lab = *state;
+
+	if (!lab->dir[0]) {
+		print_message("# SKIP qemu-system-x86_64 is not installed\n");
+		skip();
+	}
+	return lab;
+}
+
+static int lab_up(void **state)
+{
+	struct vm_lab *lab = mp_xcalloc(1, sizeof(*lab));
+
+	vm_lab_start(lab);
+	*state = lab;
+	return 0;
+}
+
+static int lab_down(void **state)
+{
+	vm_lab_end(*state);
+	free(*state);
+	return 0;
+}
 
 static const struct mp_probe_record *last_beat(const struct vm *vm)
 {
@@ -81,10 +101,8 @@ static struct vm *start(struct vm_lab *lab, const char *machine, const char *cmd
 static void test_boots(void **state)
 {
 	static const char *const machines[] = { "pc", "q35", "pc-i440fx-4.0", "pc-q35-4.0" };
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 
-	(void)state;
-	NEED_QEMU(&lab);
 	for (size_t i = 0; i < MP_N_ELEMS(machines); i++) {
 		struct mp_probe_params p;
 		struct mp_err err = { 0 };
@@ -98,7 +116,7 @@ static void test_boots(void **state)
 		p.v[MP_PP_SEED] = 4000000000u;
 		p.v[MP_PP_CONTENT] = i % 3;
 		cmdline = mp_probe_cmdline(&p, &err);
-		vm = start(&lab, machines[i], cmdline, mp_probe_memory_mib(&p));
+		vm = start(lab, machines[i], cmdline, mp_probe_memory_mib(&p));
 		hello = said(vm, MP_PT_HELLO, -1);
 		self = said(vm, MP_PT_SELFTEST, -1);
 		assert_int_equal(hello->a, MP_PROBE_VERSION);
@@ -109,23 +127,20 @@ static void test_boots(void **state)
 			assert_int_equal(said(vm, MP_PT_PARAM, k)->c, p.v[k]);
 		assert_int_equal(said(vm, MP_PT_READY, -1)->c, mp_probe_pages(&p));
 		assert_true(vm_tell(vm, MP_PC_SCAN, 1));
-		VM_AWAIT(&lab, said(vm, MP_PT_SCAN_END, 1));
+		VM_AWAIT(lab, said(vm, MP_PT_SCAN_END, 1));
 		assert_int_equal(said(vm, MP_PT_SCAN_END, 1)->b, 0);
 		assert_int_equal(said(vm, MP_PT_SCAN_END, 1)->c, mp_probe_pages(&p));
 		assert_false(vm->track.backwards);
 		off(vm);
 	}
-	vm_lab_end(&lab);
 }
 
 /* The least memory that the parameters ask for is enough, at each size that matters. */
 static void test_memory_is_enough(void **state)
 {
 	static const uint32_t sizes[] = { 0, 1, 16, 23, 24, 25, 120, 121, 509 };
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 
-	(void)state;
-	NEED_QEMU(&lab);
 	for (size_t i = 0; i < MP_N_ELEMS(sizes); i++) {
 		mp_auto_free char *cmdline = mp_xasprintf("hot_mib=%u", sizes[i]);
 		struct mp_probe_params p;
@@ -133,10 +148,9 @@ static void test_memory_is_enough(void **state)
 
 		mp_probe_params_init(&p);
 		p.v[MP_PP_HOT_MIB] = sizes[i];
-		vm = start(&lab, i % 2 ? "pc" : "q35", cmdline, mp_probe_memory_mib(&p));
+		vm = start(lab, i % 2 ? "pc" : "q35", cmdline, mp_probe_memory_mib(&p));
 		off(vm);
 	}
-	vm_lab_end(&lab);
 }
 
 static void test_refuses(void **state)
@@ -152,21 +166,18 @@ static void test_refuses(void **state)
 		{ "seed=4294967296", MP_PANIC_CMDLINE, 0 },
 		{ "hot_mib=64", MP_PANIC_MEMORY, 0 },
 	};
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 
-	(void)state;
-	NEED_QEMU(&lab);
 	for (size_t i = 0; i < MP_N_ELEMS(cases); i++) {
-		struct vm *vm = vm_start(&lab, &(struct vm_opts){ .machine = "pc",
-								  .cmdline = cases[i].cmdline,
-								  .mib = 64 });
+		struct vm *vm = vm_start(lab, &(struct vm_opts){ .machine = "pc",
+								 .cmdline = cases[i].cmdline,
+								 .mib = 64 });
 
-		VM_AWAIT(&lab, vm_ended(vm) && vm->serial < 0);
+		VM_AWAIT(lab, vm_ended(vm) && vm->serial < 0);
 		assert_non_null(said(vm, MP_PT_PANIC, cases[i].a));
 		assert_int_equal(said(vm, MP_PT_PANIC, -1)->b, cases[i].b);
 		vm_end(vm);
 	}
-	vm_lab_end(&lab);
 }
 
 /* ---- what it does ---- */
@@ -176,46 +187,49 @@ static double rate_mibs(const struct mp_probe_record *a, const struct mp_probe_r
 	return (b->c - a->c) / MIB_PAGES / ((double)(b->ticks - a->ticks) / MP_PROBE_HZ);
 }
 
-static void test_rate(void **state)
+/* A busy host may keep the guest from its rate for a while; it must come back to it. */
+static double settled_rate(struct vm *vm, double want)
 {
-	static const char *const orders[] = { "permuted", "linear", "random" };
-	struct vm_lab lab;
+	double got = 0;
 
-	(void)state;
-	NEED_QEMU(&lab);
-	for (size_t i = 0; i < MP_N_ELEMS(orders); i++) {
-		mp_auto_free char *cmdline =
-			mp_xasprintf("hot_mib=8 rate_mibs=20 order=%s", orders[i]);
-		struct vm *vm = start(&lab, "q35", cmdline, 64);
+	for (int i = 0; i < 10 && (got < want * 0.95 || got > want * 1.05); i++) {
 		struct mp_probe_record a;
 
 		run_for(vm, SECOND / 4);
 		a = *last_beat(vm);
-		run_for(vm, SECOND * 3 / 2);
-		print_message("open loop, %s: 20 MiB/s asked, %.2f measured\n", orders[i],
-			      rate_mibs(&a, last_beat(vm)));
-		assert_true(rate_mibs(&a, last_beat(vm)) > 19);
-		assert_true(rate_mibs(&a, last_beat(vm)) < 21);
-		assert_true(vm_tell(vm, MP_PC_RATE, 5));
-		run_for(vm, SECOND / 4);
-		a = *last_beat(vm);
 		run_for(vm, SECOND);
-		assert_true(rate_mibs(&a, last_beat(vm)) > 4.7);
-		assert_true(rate_mibs(&a, last_beat(vm)) < 5.3);
+		got = rate_mibs(&a, last_beat(vm));
+	}
+	return got;
+}
+
+static void test_rate(void **state)
+{
+	static const char *const orders[] = { "permuted", "linear", "random" };
+	struct vm_lab *lab = need_qemu(state);
+
+	for (size_t i = 0; i < MP_N_ELEMS(orders); i++) {
+		mp_auto_free char *cmdline =
+			mp_xasprintf("hot_mib=8 rate_mibs=20 order=%s", orders[i]);
+		struct vm *vm = start(lab, "q35", cmdline, 64);
+		double got = settled_rate(vm, 20);
+
+		print_message("open loop, %s: 20 MiB/s asked, %.2f measured\n", orders[i], got);
+		assert_true(got > 19 && got < 21);
+		assert_true(vm_tell(vm, MP_PC_RATE, 5));
+		got = settled_rate(vm, 5);
+		assert_true(got > 4.75 && got < 5.25);
 		off(vm);
 	}
-	vm_lab_end(&lab);
 }
 
 static void test_closed_loop(void **state)
 {
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 	struct vm *vm;
 	struct mp_probe_record a;
 
-	(void)state;
-	NEED_QEMU(&lab);
-	vm = start(&lab, "q35", "hot_mib=16 loop=closed", 64);
+	vm = start(lab, "q35", "hot_mib=16 loop=closed", 64);
 	run_for(vm, SECOND / 4);
 	a = *last_beat(vm);
 	run_for(vm, SECOND);
@@ -223,19 +237,16 @@ static void test_closed_loop(void **state)
 		      rate_mibs(&a, last_beat(vm)));
 	assert_true(rate_mibs(&a, last_beat(vm)) > 10);
 	off(vm);
-	vm_lab_end(&lab);
 }
 
 static void test_beats(void **state)
 {
 	static const char *const loads[] = { "hot_mib=0", "hot_mib=8 rate_mibs=20",
 					     "hot_mib=8 loop=closed" };
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 
-	(void)state;
-	NEED_QEMU(&lab);
 	for (size_t i = 0; i < MP_N_ELEMS(loads); i++) {
-		struct vm *vm = start(&lab, "pc", loads[i], 64);
+		struct vm *vm = start(lab, "pc", loads[i], 64);
 		struct mp_probe_window w;
 		int64_t begin;
 
@@ -254,7 +265,6 @@ static void test_beats(void **state)
 		assert_int_equal(vm->track.skipped, 0);
 		off(vm);
 	}
-	vm_lab_end(&lab);
 }
 
 /* ---- what it finds ---- */
@@ -267,21 +277,19 @@ static bool fault_told(const struct vm *vm, enum mp_probe_fault kind)
 /* Every kind of fault, made on purpose in a page that nobody rewrites, is found by a scan. */
 static void test_scan_finds(void **state)
 {
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 	struct vm *vm;
 	uint16_t id = 1;
 
-	(void)state;
-	NEED_QEMU(&lab);
-	vm = start(&lab, "pc", "hot_mib=4 rate_mibs=10 cold_mib=4", 64);
+	vm = start(lab, "pc", "hot_mib=4 rate_mibs=10 cold_mib=4", 64);
 	assert_true(vm_tell(vm, MP_PC_SCAN, id));
-	VM_AWAIT(&lab, said(vm, MP_PT_SCAN_END, id));
+	VM_AWAIT(lab, said(vm, MP_PT_SCAN_END, id));
 	assert_int_equal(said(vm, MP_PT_SCAN_END, id)->b, 0);
 	for (uint32_t kind = 1; kind <= MP_FAULT_CODE; kind++) {
 		assert_true(vm_tell(vm, MP_PC_MARK, kind));
 		assert_true(vm_tell(vm, MP_PC_CORRUPT, kind));
 		assert_true(vm_tell(vm, MP_PC_SCAN, ++id));
-		VM_AWAIT(&lab, said(vm, MP_PT_SCAN_END, id));
+		VM_AWAIT(lab, said(vm, MP_PT_SCAN_END, id));
 		assert_true(said(vm, MP_PT_SCAN_END, id)->b >= 1);
 		if (!fault_told(vm, (enum mp_probe_fault)kind))
 			fail_msg("a %s was not found", mp_probe_fault_name(kind));
@@ -290,26 +298,22 @@ static void test_scan_finds(void **state)
 	run_for(vm, SECOND / 5);
 	assert_true(last_beat(vm)->b >= 8);
 	off(vm);
-	vm_lab_end(&lab);
 }
 
 /* In the hot set the dirtier itself finds it before it writes over it. */
 static void test_rewrite_finds(void **state)
 {
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 	struct vm *vm;
 
-	(void)state;
-	NEED_QEMU(&lab);
-	vm = start(&lab, "q35", "hot_mib=2 rate_mibs=40 corrupt=5", 64);
-	VM_AWAIT(&lab, fault_told(vm, MP_FAULT_BITS));
-	VM_AWAIT(&lab, said(vm, MP_PT_FAULT_FROM, -1));
+	vm = start(lab, "q35", "hot_mib=2 rate_mibs=40 corrupt=5", 64);
+	VM_AWAIT(lab, fault_told(vm, MP_FAULT_BITS));
+	VM_AWAIT(lab, said(vm, MP_PT_FAULT_FROM, -1));
 	assert_int_equal(said(vm, MP_PT_FAULT, -1)->c, 511);
 	assert_int_equal(said(vm, MP_PT_FAULT_WANT, -1)->a, MP_WHERE_REWRITE);
 	assert_int_equal(said(vm, MP_PT_FAULT_GOT, -1)->a, 300); /* the word that was hit */
 	assert_int_equal(said(vm, MP_PT_FAULT_FROM, -1)->a, 1);  /* one bit */
 	off(vm);
-	vm_lab_end(&lab);
 }
 
 /* ---- the disk ---- */
@@ -361,21 +365,19 @@ static void test_disk_finds(void **state)
 {
 	enum { BLOCKS = 64 };
 	static uint8_t old[BLOCKS * MP_PROBE_PAGE];
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 	struct vm *vm;
 	char *disk;
 	unsigned stale;
 	int fd;
 
-	(void)state;
-	NEED_QEMU(&lab);
-	disk = make_disk(&lab, MP_PROBE_DISK_MARK, BLOCKS);
-	vm = vm_start(&lab, &(struct vm_opts){ .machine = "q35",
-					       .cmdline = "hot_mib=1 rate_mibs=1 disk=5",
-					       .mib = 64,
-					       .disk = disk,
-					       .disk_where = ",bus=root1",
-					       .more_device = "pcie-root-port,id=root1" });
+	disk = make_disk(lab, MP_PROBE_DISK_MARK, BLOCKS);
+	vm = vm_start(lab, &(struct vm_opts){ .machine = "q35",
+					      .cmdline = "hot_mib=1 rate_mibs=1 disk=5",
+					      .mib = 64,
+					      .disk = disk,
+					      .disk_where = ",bus=root1",
+					      .more_device = "pcie-root-port,id=root1" });
 	await_ready(vm);
 	assert_int_equal(said(vm, MP_PT_DISK, MP_DISK_READY)->c, BLOCKS);
 	assert_int_equal(said(vm, MP_PT_READY, -1)->a, BLOCKS);
@@ -384,44 +386,41 @@ static void test_disk_finds(void **state)
 	for (unsigned i = 0; i < BLOCKS; i++)
 		read_block(fd, i, old + i * MP_PROBE_PAGE);
 	assert_true(vm_tell(vm, MP_PC_SCAN, 1));
-	VM_AWAIT(&lab, said(vm, MP_PT_SCAN_END, 1));
+	VM_AWAIT(lab, said(vm, MP_PT_SCAN_END, 1));
 	assert_int_equal(said(vm, MP_PT_SCAN_DISK, 1)->b, 0);
 	assert_int_equal(said(vm, MP_PT_SCAN_DISK, 1)->c, BLOCKS);
-	stale = await_rewrite(&lab, fd, old, BLOCKS);
+	stale = await_rewrite(lab, fd, old, BLOCKS);
 	write_block(fd, stale, old + stale * MP_PROBE_PAGE);
 	assert_true(vm_tell(vm, MP_PC_SCAN, 2));
-	VM_AWAIT(&lab, said(vm, MP_PT_SCAN_END, 2));
+	VM_AWAIT(lab, said(vm, MP_PT_SCAN_END, 2));
 	assert_non_null(said(vm, MP_PT_FAULT, MP_FAULT_STALE));
 	assert_int_equal(said(vm, MP_PT_FAULT, MP_FAULT_STALE)->c, stale);
 	assert_int_equal(said(vm, MP_PT_FAULT_WANT, -1)->a, MP_WHERE_DISK);
 	memset(old, 0, MP_PROBE_PAGE);
 	write_block(fd, 3, old);
 	assert_true(vm_tell(vm, MP_PC_SCAN, 3));
-	VM_AWAIT(&lab, said(vm, MP_PT_SCAN_END, 3));
+	VM_AWAIT(lab, said(vm, MP_PT_SCAN_END, 3));
 	assert_non_null(said(vm, MP_PT_FAULT, MP_FAULT_ZERO));
 	assert_int_equal(said(vm, MP_PT_FAULT, MP_FAULT_ZERO)->c, 3);
 	off(vm);
 	close(fd);
 	unlink(disk);
 	free(disk);
-	vm_lab_end(&lab);
 }
 
 /* A disk without the mark is not written. */
 static void test_disk_of_somebody_else(void **state)
 {
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 	struct vm *vm;
 	char *disk, text[64] = { 0 };
 	FILE *f;
 
-	(void)state;
-	NEED_QEMU(&lab);
-	disk = make_disk(&lab, "somebody's file system\n", 64);
-	vm = vm_start(&lab, &(struct vm_opts){ .machine = "pc",
-					       .cmdline = "hot_mib=1 disk=1000",
-					       .mib = 64,
-					       .disk = disk });
+	disk = make_disk(lab, "somebody's file system\n", 64);
+	vm = vm_start(lab, &(struct vm_opts){ .machine = "pc",
+					      .cmdline = "hot_mib=1 disk=1000",
+					      .mib = 64,
+					      .disk = disk });
 	await_ready(vm);
 	assert_non_null(said(vm, MP_PT_DISK, MP_DISK_NOT_SCRATCH));
 	assert_int_equal(said(vm, MP_PT_READY, -1)->a, 0);
@@ -436,26 +435,24 @@ static void test_disk_of_somebody_else(void **state)
 	fclose(f);
 	unlink(disk);
 	free(disk);
-	vm_lab_end(&lab);
 }
 
 /* ---- a reader that stalls ---- */
 
 /* The guest beats four times a millisecond and nobody reads for a while: what it does and what it
  * says of itself must not show it. */
-static void stall(bool pty)
+static void stall(void **state, bool pty)
 {
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 	struct vm *vm;
 	struct mp_probe_record a;
 	int64_t until;
 	uint32_t missing, dropped;
 
-	NEED_QEMU(&lab);
-	vm = vm_start(&lab, &(struct vm_opts){ .machine = "pc",
-					       .cmdline = "hot_mib=8 rate_mibs=20 beat_us=250",
-					       .mib = 64,
-					       .pty = pty });
+	vm = vm_start(lab, &(struct vm_opts){ .machine = "pc",
+					      .cmdline = "hot_mib=8 rate_mibs=20 beat_us=250",
+					      .mib = 64,
+					      .pty = pty });
 	if (pty)
 		vm_send(vm, "hello\n");
 	await_ready(vm);
@@ -465,11 +462,11 @@ static void stall(bool pty)
 	a = *last_beat(vm);
 	vm->deaf = true;
 	for (until = vm_now_us() + 4000000; vm_now_us() < until;)
-		vm_listen(&lab, 100);
+		vm_listen(lab, 100);
 	vm->deaf = false;
 	run_for(vm, SECOND * 4);
 	assert_true(vm_tell(vm, MP_PC_STAT, 0));
-	VM_AWAIT(&lab, said(vm, MP_PT_STAT, MP_ST_DISK_LONGEST));
+	VM_AWAIT(lab, said(vm, MP_PT_STAT, MP_ST_DISK_LONGEST));
 	dropped = said(vm, MP_PT_STAT, MP_ST_DROPPED)->c;
 	missing = vm->track.last.seq - vm->track.first.seq + 1 - vm->track.records;
 	print_message("reader of a %s deaf for 4 s: %.2f MiB/s all the while, %u records dropped\n",
@@ -481,46 +478,42 @@ static void stall(bool pty)
 	assert_true(rate_mibs(&a, last_beat(vm)) > 19);
 	assert_int_equal(said(vm, MP_PT_STAT, MP_ST_MISSED)->c, 0);
 	off(vm);
-	vm_lab_end(&lab);
 }
 
 static void test_stalled_socket(void **state)
 {
-	(void)state;
-	stall(false);
+	stall(state, false);
 }
 
 static void test_stalled_pty(void **state)
 {
-	(void)state;
-	stall(true);
+	stall(state, true);
 }
 
 /* ---- a virtual CPU that stands still for longer than the PM timer's wrap ---- */
 
-static void freeze(bool no_hpet)
+static void freeze(void **state, bool no_hpet)
 {
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 	struct vm *vm;
 	struct mp_probe_record a, b;
 	int64_t until, slip;
 
-	NEED_QEMU(&lab);
-	vm = vm_start(&lab, &(struct vm_opts){ .machine = "q35",
-					       .cmdline = "hot_mib=1",
-					       .mib = 64,
-					       .no_hpet = no_hpet });
+	vm = vm_start(lab, &(struct vm_opts){ .machine = "q35",
+					      .cmdline = "hot_mib=1",
+					      .mib = 64,
+					      .no_hpet = no_hpet });
 	await_ready(vm);
 	a = *last_beat(vm);
 	kill(vm->pid, SIGSTOP); /* QEMU's clock goes on, its CPU does not */
 	for (until = vm_now_us() + 5200000; vm_now_us() < until;)
-		vm_listen(&lab, 100);
+		vm_listen(lab, 100);
 	kill(vm->pid, SIGCONT);
 	run_for(vm, SECOND);
 	b = *last_beat(vm);
 	slip = b.at_us - a.at_us - mp_probe_us(b.ticks - a.ticks);
 	assert_true(vm_tell(vm, MP_PC_STAT, 0));
-	VM_AWAIT(&lab, said(vm, MP_PT_STAT, MP_ST_DISK_LONGEST));
+	VM_AWAIT(lab, said(vm, MP_PT_STAT, MP_ST_DISK_LONGEST));
 	print_message("CPU frozen for 5.2 s, %s HPET: guest clock slipped by %.1f ms\n",
 		      no_hpet ? "without" : "with", (double)slip / 1e3);
 	if (no_hpet) /* one wrap is lost, and it knows that one may be */
@@ -531,19 +524,16 @@ static void freeze(bool no_hpet)
 	assert_int_equal(said(vm, MP_PT_HELLO, -1)->b,
 			 MP_PF_TICK | (no_hpet ? MP_PF_AMBIGUOUS : MP_PF_HPET));
 	off(vm);
-	vm_lab_end(&lab);
 }
 
 static void test_freeze(void **state)
 {
-	(void)state;
-	freeze(false);
+	freeze(state, false);
 }
 
 static void test_freeze_without_hpet(void **state)
 {
-	(void)state;
-	freeze(true);
+	freeze(state, true);
 }
 
 /* ---- live migration ---- */
@@ -572,11 +562,32 @@ static void capability(struct vm *vm, const char *name)
 	json_decref(vm_qmp(vm, text));
 }
 
+static void parameters(struct vm *vm, const char *list)
+{
+	mp_auto_free char *text =
+		mp_xasprintf("{\"execute\":\"migrate-set-parameters\",\"arguments\":{%s}}", list);
+
+	json_decref(vm_qmp(vm, text));
+}
+
+/* How often the dirty bitmap was read. */
+static json_int_t passes(struct vm *vm)
+{
+	json_t *r = vm_qmp(vm, "{\"execute\":\"query-migrate\"}");
+	json_int_t n =
+		json_integer_value(json_object_get(json_object_get(r, "ram"), "dirty-sync-count"));
+
+	json_decref(r);
+	return n;
+}
+
 struct move {
 	const char *machine, *cmdline;
 	unsigned mib;
 	bool post_copy;
 	unsigned disk_blocks;
+	bool linger;  /* over several passes, at half the bandwidth */
+	bool may_die; /* on the target */
 };
 
 /* Moves the guest of a to b and waits for the end of the job. */
@@ -594,9 +605,15 @@ static long long move(struct vm *a, struct vm *b, const struct move *m)
 		capability(b, "postcopy-ram");
 	}
 	json_decref(vm_qmp(b, in));
-	json_decref(vm_qmp(a, "{\"execute\":\"migrate-set-parameters\",\"arguments\":"
-			      "{\"max-bandwidth\":104857600}}"));
+	if (m->linger)
+		parameters(a, "\"max-bandwidth\":52428800,\"downtime-limit\":1");
+	else
+		parameters(a, "\"max-bandwidth\":104857600");
 	json_decref(vm_qmp(a, out));
+	if (m->linger) {
+		VM_AWAIT(a->lab, passes(a) >= 4);
+		parameters(a, "\"downtime-limit\":20000");
+	}
 	if (m->post_copy) {
 		VM_AWAIT(a->lab, job_is(a, "active", NULL));
 		json_decref(vm_qmp(a, "{\"execute\":\"migrate-start-postcopy\"}"));
@@ -663,16 +680,27 @@ static void migrate(struct vm_lab *lab, const struct move *m, uint32_t corrupt,
 		assert_true(vm_tell(a, MP_PC_CORRUPT, corrupt));
 	c.begin_us = vm_now_us();
 	*ret_downtime = move(a, b, m);
-	VM_AWAIT(lab, b->track.n_beats > 100);
-	assert_true(vm_tell(b, MP_PC_SCAN, 77));
-	VM_AWAIT(lab, said(b, MP_PT_SCAN_END, 77));
-	run_for(b, SECOND / 4);
+	if (!m->may_die) {
+		VM_AWAIT(lab, b->track.n_beats > 100);
+		assert_true(vm_tell(b, MP_PC_SCAN, 77));
+		VM_AWAIT(lab, said(b, MP_PT_SCAN_END, 77));
+		run_for(b, SECOND / 4);
+	} else if (!vm_ended(b)) {
+		int64_t until = vm_now_us() + 5000000;
+
+		vm_send(b, "scan 77\n");
+		while (!said(b, MP_PT_SCAN_END, 77) && vm_now_us() < until)
+			vm_listen(lab, 20);
+	}
 	c.source = &a->track;
 	c.target = &b->track;
 	mp_probe_judge(&c, ret);
 	print_verdict(m, ret, *ret_downtime);
 	vm_end(a);
-	off(b);
+	if (m->may_die)
+		vm_end(b);
+	else
+		off(b);
 	unlink(disk);
 	free(disk);
 }
@@ -686,15 +714,13 @@ static void test_migration(void **state)
 		{ "pc", "hot_mib=16 rate_mibs=20 cold_mib=32", 96, true, 0 },
 		{ "pc", "hot_mib=4 rate_mibs=20 disk=500", 64, false, 256 },
 	};
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 
-	(void)state;
-	NEED_QEMU(&lab);
 	for (size_t i = 0; i < MP_N_ELEMS(moves); i++) {
 		struct mp_probe_verdict v;
 		long long downtime;
 
-		migrate(&lab, &moves[i], 0, &v, &downtime);
+		migrate(lab, &moves[i], 0, &v, &downtime);
 		for (size_t k = 0; k < v.reasons.n; k++)
 			print_error("%s\n", v.reasons.v[k]);
 		assert_true(v.ok && v.alive && v.memory_verified);
@@ -711,40 +737,77 @@ static void test_migration(void **state)
 		assert_true(downtime * 1000 < v.guest_pause_us + 250000);
 		mp_probe_verdict_fini(&v);
 	}
-	vm_lab_end(&lab);
+}
+
+static json_int_t qemu_major(struct vm_lab *lab)
+{
+	struct vm_opts o = { .machine = "pc", .cmdline = "", .mib = 32 };
+	struct vm *vm = vm_start(lab, &o);
+	json_t *r = vm_qmp(vm, "{\"execute\":\"query-version\"}");
+	json_int_t n = json_integer_value(json_object_get(json_object_get(r, "qemu"), "major"));
+
+	json_decref(r);
+	vm_end(vm);
+	return n;
+}
+
+/*
+ * Updates that a migration really lost: QEMU before 9.0 forgets pages that stay in the TLB of an
+ * emulated CPU (see run() of the guest). The same move of a guest that drops its TLB loses nothing.
+ */
+static void test_lost_updates(void **state)
+{
+	static const struct move kept = { "q35", "hot_mib=32 rate_mibs=80 cold_mib=16 tlb=keep",
+					  96,    false,
+					  0,     true };
+	static const struct move flushed = { "q35", "hot_mib=32 rate_mibs=80 cold_mib=16 tlb=flush",
+					     96,    false,
+					     0,     true };
+	struct vm_lab *lab = need_qemu(state);
+	struct mp_probe_verdict v;
+	long long downtime;
+
+	migrate(lab, &flushed, 0, &v, &downtime);
+	for (size_t k = 0; k < v.reasons.n; k++)
+		print_error("%s\n", v.reasons.v[k]);
+	assert_true(v.ok);
+	mp_probe_verdict_fini(&v);
+	if (qemu_major(lab) < 9) {
+		migrate(lab, &kept, 0, &v, &downtime);
+		for (size_t k = 0; k < v.reasons.n; k++)
+			print_message("said of it: %s\n", v.reasons.v[k]);
+		assert_false(v.ok);
+		assert_false(v.memory_verified);
+		mp_probe_verdict_fini(&v);
+	}
 }
 
 /* What was broken before the move is not called ok after it. */
 static void test_migration_with_fault(void **state)
 {
 	static const struct move m = { "pc", "hot_mib=4 rate_mibs=10 cold_mib=8", 64, false, 0 };
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 	struct mp_probe_verdict v;
 	long long downtime;
 
-	(void)state;
-	NEED_QEMU(&lab);
-	migrate(&lab, &m, MP_FAULT_STALE, &v, &downtime);
+	migrate(lab, &m, MP_FAULT_STALE, &v, &downtime);
 	assert_false(v.ok);
 	assert_true(v.alive);
 	assert_false(v.memory_verified);
 	assert_true(v.total_faults >= 1);
 	assert_int_equal(v.faults[0].kind, MP_FAULT_STALE);
 	mp_probe_verdict_fini(&v);
-	vm_lab_end(&lab);
 }
 
 /* ---- its end ---- */
 
 static void test_dead_man(void **state)
 {
-	struct vm_lab lab;
+	struct vm_lab *lab = need_qemu(state);
 	struct vm *vm;
 	uint64_t lived;
 
-	(void)state;
-	NEED_QEMU(&lab);
-	vm = start(&lab, "q35", "hot_mib=1 deadman_s=2", 64);
+	vm = start(lab, "q35", "hot_mib=1 deadman_s=2", 64);
 	for (int i = 0; i < 16; i++) { /* 4 s of its time: spoken to, it goes on */
 		assert_true(vm_tell(vm, MP_PC_PING, (uint32_t)i));
 		run_for(vm, SECOND / 4);
@@ -752,26 +815,27 @@ static void test_dead_man(void **state)
 	assert_false(vm_ended(vm));
 	vm_send(vm, "noise\n"); /* is no command and keeps nothing alive */
 	lived = vm->track.last.ticks;
-	VM_AWAIT(&lab, vm_ended(vm) && vm->serial < 0);
+	VM_AWAIT(lab, vm_ended(vm) && vm->serial < 0);
 	assert_true(WIFEXITED(vm->status) && WEXITSTATUS(vm->status) == 0);
 	assert_non_null(said(vm, MP_PT_OFF, MP_OFF_DEADMAN));
 	assert_in_range(said(vm, MP_PT_OFF, -1)->ticks - lived, SECOND, SECOND * 5 / 2);
 	vm_end(vm);
-	vm_lab_end(&lab);
 }
+
+#define IN_LAB(test) cmocka_unit_test_setup_teardown(test, lab_up, lab_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_boots),          cmocka_unit_test(test_memory_is_enough),
-		cmocka_unit_test(test_refuses),        cmocka_unit_test(test_rate),
-		cmocka_unit_test(test_closed_loop),    cmocka_unit_test(test_beats),
-		cmocka_unit_test(test_scan_finds),     cmocka_unit_test(test_rewrite_finds),
-		cmocka_unit_test(test_disk_finds),     cmocka_unit_test(test_disk_of_somebody_else),
-		cmocka_unit_test(test_stalled_socket), cmocka_unit_test(test_stalled_pty),
-		cmocka_unit_test(test_freeze),         cmocka_unit_test(test_freeze_without_hpet),
-		cmocka_unit_test(test_migration),      cmocka_unit_test(test_migration_with_fault),
-		cmocka_unit_test(test_dead_man),
+		IN_LAB(test_boots),          IN_LAB(test_memory_is_enough),
+		IN_LAB(test_refuses),        IN_LAB(test_rate),
+		IN_LAB(test_closed_loop),    IN_LAB(test_beats),
+		IN_LAB(test_scan_finds),     IN_LAB(test_rewrite_finds),
+		IN_LAB(test_disk_finds),     IN_LAB(test_disk_of_somebody_else),
+		IN_LAB(test_stalled_socket), IN_LAB(test_stalled_pty),
+		IN_LAB(test_freeze),         IN_LAB(test_freeze_without_hpet),
+		IN_LAB(test_migration),      IN_LAB(test_migration_with_fault),
+		IN_LAB(test_lost_updates),   IN_LAB(test_dead_man),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -72,14 +73,15 @@ void vm_lab_end(struct vm_lab *lab)
 	for (size_t i = 0; i < MP_N_ELEMS(lab->vms); i++)
 		if (lab->vms[i])
 			vm_end(lab->vms[i]);
-	if (lab->image) {
-		mp_auto_free char *log = mp_xasprintf("%s/log", lab->dir);
+	if (lab->dir[0]) {
+		DIR *d = opendir(lab->dir);
 
-		unlink(log);
-		unlink(lab->image);
-	}
-	if (lab->dir[0])
+		for (struct dirent *e; d && (e = readdir(d));)
+			unlinkat(dirfd(d), e->d_name, 0); /* "." and ".." refuse */
+		if (d)
+			closedir(d);
 		rmdir(lab->dir);
+	}
 	free(lab->image);
 }
 

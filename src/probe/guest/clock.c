@@ -160,7 +160,8 @@ void clock_start(uint32_t tick_us)
 	begin = c->tsc;
 	while (clock_now() < MP_PROBE_HZ / 256)
 		;
-	c->tsc_second = (c->tsc - begin) * 256;
+	/* By what passed, not by what was to pass: a busy host may have kept us. */
+	c->tsc_second = (c->tsc - begin) * MP_PROBE_HZ / c->ticks;
 	interrupts_start(tick_us);
 	if (tick_works())
 		c->features |= MP_PF_TICK;
