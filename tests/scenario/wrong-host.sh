@@ -45,6 +45,7 @@ on compute2 hostname compute2
 inventory compute1 10.77.0.1 compute2 10.77.0.2 >"$INVENTORY"
 run_migprep apply
 expect_status 0 "with the inventory mended, apply changes all"
-expect_only ok skip
+expect_finding compute1 host-reach ok
+expect_finding compute2 host-reach ok
 lab_down
 plan
