@@ -51,7 +51,7 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 	if (numeric)
 		return real(node, service, hints, res);
 	if (strcmp(node, "stuck.test") == 0)
-		return read(stuck_release[0], &byte, 1) < 0 ? EAI_FAIL : EAI_FAIL;
+		return read(stuck_release[0], &byte, 1) < 0 ? EAI_SYSTEM : EAI_FAIL;
 	if (strcmp(node, "busy.test") == 0)
 		return EAI_AGAIN;
 	if (strcmp(node, "good.test") == 0)
