@@ -9,7 +9,14 @@
 #include "base/alloc.h"
 
 #define HALF_SECOND_US 500000
-#define OFFSET_BEATS 10 /* at least so many are looked at on either side of a hand-over */
+/*
+ * Beats looked at on either side of a hand-over: of 2 s, and more where they are few (a throttled
+ * guest sends bursts, and a whole burst can be late), but not of more than 10 s, in which the
+ * clocks of two hosts drift apart by less than a millisecond.
+ */
+#define OFFSET_US 2000000
+#define OFFSET_MOST_US 10000000
+#define OFFSET_BEATS 200
 
 int64_t mp_probe_us(uint64_t ticks)
 {
@@ -298,6 +305,12 @@ static void offsets(const struct mp_probe_record *v, size_t n, int64_t *ret_leas
 	free(all);
 }
 
+/* Whether a beat this far from the hand-over is looked at, behind so many nearer ones. */
+static bool near_enough(size_t nearer, int64_t away_us)
+{
+	return away_us <= OFFSET_US || (nearer < OFFSET_BEATS && away_us <= OFFSET_MOST_US);
+}
+
 void mp_probe_switch(const struct mp_probe_track *source, const struct mp_probe_track *target,
 		     struct mp_probe_switch *ret)
 {
@@ -315,12 +328,14 @@ void mp_probe_switch(const struct mp_probe_track *source, const struct mp_probe_
 	ret->pair_us = ret->observer_gap_us - ret->guest_gap_us;
 	ret->missing = first->seq - last->seq - 1;
 	from = source->n_beats;
-	while (from > 0 && (source->n_beats - from < OFFSET_BEATS ||
-			    last->at_us - source->beats[from - 1].at_us < HALF_SECOND_US))
+	while (from > 0 &&
+	       near_enough(source->n_beats - from, last->at_us - source->beats[from - 1].at_us))
 		from--;
-	while (to < target->n_beats &&
-	       (to < OFFSET_BEATS || target->beats[to].at_us - first->at_us < HALF_SECOND_US))
+	while (to < target->n_beats && near_enough(to, target->beats[to].at_us - first->at_us))
 		to++;
+	/* However long it was quiet, the nearest beat counts. */
+	from -= from == source->n_beats;
+	to += to == 0;
 	offsets(source->beats + from, source->n_beats - from, &before, &usual_before);
 	offsets(target->beats, to, &after, &usual_after);
 	ret->blackout_us = after - before;

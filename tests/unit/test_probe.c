@@ -672,6 +672,22 @@ static void test_blackout_with_jitter(void **state)
 	forget(s);
 }
 
+/* The last burst of a throttled guest comes 50 ms late as a whole; earlier ones show the offset. */
+static void test_blackout_behind_late_burst(void **state)
+{
+	struct story *s = good();
+	struct mp_probe_verdict v;
+
+	(void)state;
+	for (struct line *l = landing(s) - 300; l < landing(s); l++)
+		l->r.at_us += 50 * MS;
+	judge(s, &v);
+	assert_in_range(v.guest_pause_us, BLACKOUT_US - 2, BLACKOUT_US + 2);
+	assert_in_range(v.hand_over.pair_us, BLACKOUT_US - 50 * MS - 2, BLACKOUT_US - 50 * MS + 2);
+	mp_probe_verdict_fini(&v);
+	forget(s);
+}
+
 /* Auto-converge at 80 %: 10 ms of run, 40 ms of sleep. */
 static void test_throttle_seen(void **state)
 {
@@ -762,6 +778,7 @@ int main(void)
 		cmocka_unit_test(test_percentiles),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_blackout_with_jitter),
+		cmocka_unit_test(test_blackout_behind_late_burst),
 		cmocka_unit_test(test_throttle_seen),
 		cmocka_unit_test(test_params),
 		cmocka_unit_test(test_image),
