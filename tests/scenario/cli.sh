@@ -6,6 +6,8 @@
 needs root jq strace
 lab_up 1 --sshd-only
 bad=$WORK/bad.ini
+limit=2000 # ms; sanitizers and a tracer make large inputs ten times as slow
+! grep -q __asan_init "$MIGPREP_BUILD/migprep" || limit=20000
 quiet_asan="ASAN_OPTIONS=log_path=$WORK/sanitizer:detect_leaks=0" # a tracer stands in the way of the leak detector
 
 # Runs migprep where the hosts can be reached, with its connections written down.
@@ -23,7 +25,7 @@ refused() { # DESCRIPTION REGEX
 	[ "$STATUS" = 1 ] || why+="exit status $STATUS; "
 	grep -qE -- "$2" "$ERR" || why+="no match for $2; "
 	! grep -q 'AF_INET' "$WORK/connects" || why+="connected: $(cat "$WORK/connects"); "
-	[ "$ms" -lt 2000 ] || why+="took $ms ms; "
+	[ "$ms" -lt "$limit" ] || why+="took $ms ms; "
 	[ "$(wc -l <"$ERR")" = 1 ] || why+="not one line; "
 	if [ -z "$why" ]; then ok "$1"; else not_ok "$1" "$why$(head -c 2000 "$ERR")"; fi
 }
@@ -66,7 +68,7 @@ watched -i "$bad" check
 refused "inventory: the file is missing" "^migprep: .*$bad.*No such file"
 watched -i "$WORK" check
 refused "inventory: it is a directory" "^migprep: .*$WORK"
-{ printf "$host"; printf 'aliases = '; head -c 1048576 /dev/zero | tr '\0' a; echo; } >"$bad"
+{ printf '%b' "$host"; printf 'aliases = '; head -c 1048576 /dev/zero | tr '\0' a; echo; } >"$bad"
 watched -i "$bad" check
 refused "inventory: a line of 1 MiB" "^migprep: $bad:3: .*65536"
 { echo '[host n[000001-100000]]'; } >"$bad"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Hosts that cannot be reached, each in its own way, beside hosts that can, in a strange way: each costs its own finding with
 # the right cause, the others are judged, and nobody waits longer than the deadline of one host.
+# shellcheck disable=SC2016 # expanded on the hosts
 . "$(dirname "$0")/../lib/scenario.sh"
 needs root jq perl strace
 connect_timeout=4 timeout=15
@@ -36,9 +37,9 @@ on compute8 sh -c 'kill -STOP "$(cat /run/sshd.pid)"'
 run_migprep check compute9 # the agent is there from now on
 login_shell compute9 <<-'SH'
 	#!/bin/bash
-	# Its first write is the greeting, the second the answer; a tracer stands in the way of the leak detector.
+	# Stopped after its first write, the greeting; a tracer stands in the way of the leak detector.
 	export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
-	exec strace -q -o /dev/null -e trace=write -e inject=write:signal=STOP:when=2 /bin/bash "$@"
+	exec strace -q -o /dev/null -e trace=write -e inject=write:signal=STOP:when=1 /bin/bash "$@"
 SH
 other=$(ctl ssh-keyscan -t ed25519 10.77.0.1 2>/dev/null | cut -d ' ' -f 2-)
 ctl sed -i "s|^compute10,.*|compute10,compute10.lab.example,10.77.0.10 $other|; /^compute11,/d" "$home/.ssh/known_hosts"
@@ -66,10 +67,12 @@ inventory() { # N... : the hosts of the numbers
 }
 seq -s ' ' 2 "$hosts" >"$WORK/all"
 read -ra all <"$WORK/all"
-inventory "${all[@]}" >"$INVENTORY"
-printf '[host compute21]\naddress = 10.77.200.1\n' >>"$INVENTORY" # nobody there, on the same network
-printf '[host compute22]\naddress = 10.99.0.1\n' >>"$INVENTORY" # nor a route
-printf '[host compute23]\naddress = nowhere.lab.example\n' >>"$INVENTORY"
+{
+	inventory "${all[@]}"
+	printf '[host compute21]\naddress = 10.77.200.1\n' # nobody there, on the same network
+	printf '[host compute22]\naddress = 10.99.0.1\n' # nor a route
+	printf '[host compute23]\naddress = nowhere.lab.example\n'
+} >"$INVENTORY"
 
 run_migprep check --connect-timeout "$connect_timeout" --timeout "$timeout"
 cp "$JSON" "$WORK/first.json"
