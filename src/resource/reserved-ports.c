@@ -145,17 +145,20 @@ static json_t *want(const struct mp_world *w, const struct mp_host *h)
 
 /*
  * Where to write: the file that counts, if it belongs to the administrator; otherwise one of ours
- * whose name comes after it (X.migprep.conf comes after X.conf).
+ * whose name comes after it (X.migprep.conf comes after X.conf). last is what a host said.
  */
 static char *choose_file(const char *last)
 {
-	const char *name = last ? strrchr(last, '/') + 1 : NULL;
+	const char *slash = last ? strrchr(last, '/') : NULL;
+	const char *dot = slash ? strrchr(slash, '.') : NULL;
 
-	if (!last || (strncmp(last, "/etc/", 5) != 0 && strcmp(name, OWN_NAME) < 0))
+	if (!dot)
 		return mp_xstrdup(OWN_DIR "/" OWN_NAME);
 	if (strncmp(last, "/etc/", 5) == 0)
 		return mp_xstrdup(last);
-	return mp_xasprintf("%s/%.*s.migprep.conf", OWN_DIR, (int)(strlen(name) - 5), name);
+	if (strcmp(slash + 1, OWN_NAME) < 0)
+		return mp_xstrdup(OWN_DIR "/" OWN_NAME);
+	return mp_xasprintf("%s%.*s.migprep.conf", OWN_DIR, (int)(dot - slash), slash);
 }
 
 /* Appends the change of one place whose list is text, if that lacks the range. before: as it is

@@ -9,6 +9,7 @@ UNIT_TESTS = \
 	tests/unit/test_host_races \
 	tests/unit/test_agent \
 	tests/unit/test_change \
+	tests/unit/test_hostile_facts \
 	tests/unit/test_edit \
 	tests/unit/test_resource \
 	tests/unit/test_str \
