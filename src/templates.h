@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* templates: the files under templates/ as text, one array each; `@name@` marks are filled by the user. */
+/* templates: the files under templates/ as text, one array each; `@name@` marks are filled by the
+ * user. */
 #ifndef MP_TEMPLATES_H
 #define MP_TEMPLATES_H
 

@@ -23,7 +23,7 @@ d0=$d; d=$t;
 good || fail "protocol the agent arrived damaged in $b; look at the disk, then try again";
 d=$d0; cd /;
 if good; then rm -rf "$t"; else rm -rf "$d"; mv "$t" "$d"; rm -rf "$d/.new.$$"; fi;
-i=0; for o in $(ls -1t "$b"); do
-	i=$((i+1)); [ $i -le 2 ] || rm -rf "$b/$o"; done;
+find "$b" -mindepth 1 -maxdepth 1 -name "[0-9a-f]*" -printf "%T@ %f\n" | sort -rn | tail -n +3 | while read -r _ o; do
+	rm -rf "${b:?}/$o"; done;
 find "$b" -maxdepth 1 -name ".new.*" -mmin +60 -exec rm -rf {} + 2>/dev/null;
 run;

@@ -32,7 +32,8 @@ void mp_str_split(const char *s, const char *seps, struct mp_strv *ret);
 /* Whether the bytes are UTF-8 without control characters (a tab is none). */
 bool mp_str_is_text(const char *s, size_t size);
 
-/* Makes s so in place: line ends and tabs become spaces, other bytes that are no text become '?'. */
+/* Makes s so in place: line ends and tabs become spaces, other bytes that are no text become '?'.
+ */
 void mp_str_clean(char *s);
 
 /* Whole string as a decimal number in min..max; 0 or -1 with *ret untouched. */
@@ -49,8 +50,8 @@ int mp_range_count(const char *s, size_t *ret_n, struct mp_err *err);
 
 /*
  * Expands "compute[01-20,25]-mig" to its names in order, zero padding kept; a text without brackets
- * to itself. Several bracket groups (at most 8) multiply. MP_E_INPUT for a bad range, MP_E_LIMIT beyond limit
- * names (counting what ret holds already). On error ret is as before.
+ * to itself. Several bracket groups (at most 8) multiply. MP_E_INPUT for a bad range, MP_E_LIMIT
+ * beyond limit names (counting what ret holds already). On error ret is as before.
  */
 int mp_range_expand(const char *s, size_t limit, struct mp_strv *ret, struct mp_err *err);
 

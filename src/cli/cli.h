@@ -18,7 +18,8 @@
 struct mp_cli; /* one invocation: options, inventory, profile, world, fleet, run (cli/context.h) */
 
 #define MP_CMD_NEEDS_INVENTORY (1u << 0) /* load inventory and profile first */
-#define MP_CMD_MUTATES (1u << 1) /* changes hosts: takes the controller's lock, honours --dry-run  \
+#define MP_CMD_MUTATES                                                                             \
+	(1u << 1)                /* changes hosts: takes the controller's lock, honours --dry-run  \
 				  */
 #define MP_CMD_REPORTS (1u << 2) /* ends with reports and their exit status */
 

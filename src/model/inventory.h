@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * inventory: the hosts, as the operator wrote them. Plain data after parsing; nothing is resolved or
- * contacted here. One bad line makes the whole file an error with "FILE:LINE: what; remedy".
+ * inventory: the hosts, as the operator wrote them. Plain data after parsing; nothing is resolved
+ * or contacted here. One bad line makes the whole file an error with "FILE:LINE: what; remedy".
  */
 #ifndef MP_MODEL_INVENTORY_H
 #define MP_MODEL_INVENTORY_H
@@ -14,7 +14,7 @@
 
 enum mp_role {
 	MP_ROLE_COMPUTE = 1 << 0, /* runs guests: everything of the profile applies */
-	MP_ROLE_NFS = 1 << 1,	  /* exports the instances directory */
+	MP_ROLE_NFS = 1 << 1,     /* exports the instances directory */
 };
 
 enum mp_transport_kind {
@@ -24,17 +24,17 @@ enum mp_transport_kind {
 };
 
 struct mp_host {
-	size_t index;		 /* place in mp_inventory.hosts */
-	char *name;		 /* unique; the id in reports, and a name that peers dial */
-	char *address;		 /* IP literal or name that migprep dials; never NULL (default: name) */
+	size_t index;  /* place in mp_inventory.hosts */
+	char *name;    /* unique; the id in reports, and a name that peers dial */
+	char *address; /* IP literal or name that migprep dials; never NULL (default: name) */
 	char *migration_address; /* IP literal for migration data; NULL: same as address */
-	struct mp_strv aliases;	 /* further names that peers may dial */
-	char *ssh_user;		 /* NULL: as `ssh -G` says, else root */
-	long ssh_port;		 /* 0: as `ssh -G` says, else 22 */
-	char *ssh_key;		 /* private key file on the controller; NULL: as `ssh -G` says */
+	struct mp_strv aliases;  /* further names that peers may dial */
+	char *ssh_user;          /* NULL: as `ssh -G` says, else root */
+	long ssh_port;           /* 0: as `ssh -G` says, else 22 */
+	char *ssh_key;           /* private key file on the controller; NULL: as `ssh -G` says */
 	enum mp_transport_kind transport;
 	unsigned roles; /* enum mp_role, or-ed */
-	int line;	/* in the inventory file */
+	int line;       /* in the inventory file */
 };
 
 struct mp_group {
@@ -57,8 +57,8 @@ struct mp_inventory {
 	size_t n_hosts;
 	struct mp_group *groups;
 	size_t n_groups;
-	char *profile;		   /* default profile name or path; NULL: not said */
-	struct mp_strv set;	   /* profile parameters "section.key=value" from [profile] */
+	char *profile;             /* default profile name or path; NULL: not said */
+	struct mp_strv set;        /* profile parameters "section.key=value" from [profile] */
 	struct mp_strv set_places; /* "FILE:LINE" of each of them, same order */
 	struct mp_ident *idents;   /* sorted by key; for mp_inventory_find() */
 	size_t n_idents;
@@ -86,9 +86,9 @@ void mp_inventory_free(struct mp_inventory *inv);
 const struct mp_host *mp_inventory_find(const struct mp_inventory *inv, const char *word);
 
 /*
- * Marks in selected[n_hosts] the hosts that words (names, aliases, addresses, groups, ranges; none: all)
- * stand for. One word may hold several, separated by commas or white space.
- * An unknown word is MP_E_INPUT with the nearest name.
+ * Marks in selected[n_hosts] the hosts that words (names, aliases, addresses, groups, ranges; none:
+ * all) stand for. One word may hold several, separated by commas or white space. An unknown word is
+ * MP_E_INPUT with the nearest name.
  */
 int mp_inventory_select(const struct mp_inventory *inv, const char *const *words, size_t n_words,
 			bool *selected, struct mp_err *err);

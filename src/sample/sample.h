@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * sample: an observation of a host that only checks need. The only code, beside the observe functions
- * of resources, that looks at a host; it changes nothing. One file, one descriptor each.
+ * sample: an observation of a host that only checks need. The only code, beside the observe
+ * functions of resources, that looks at a host; it changes nothing. One file, one descriptor each.
  */
 #ifndef MP_SAMPLE_SAMPLE_H
 #define MP_SAMPLE_SAMPLE_H

@@ -13,6 +13,7 @@ UNIT_TESTS = \
 	tests/unit/test_edit \
 	tests/unit/test_resource \
 	tests/unit/test_str \
+	tests/unit/test_journal \
 	tests/unit/test_inventory \
 	tests/unit/test_profile \
 	tests/unit/test_finding \
