@@ -11,6 +11,7 @@ CHECK_SOURCES = \
 	src/check/nova-ids-equal.c \
 	src/check/ssh-key-shared.c \
 	src/check/ssh-host-keys.c \
+	src/check/ssh-stale-grant.c \
 	src/check/port-free.c
 # What checks share.
 CHECK_SHARED = \
