@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # --local on a host itself, as configuration management runs it: no terminal, no HOME, umask 077, no SSH. Only that host is
 # looked at and changed.
+# shellcheck disable=SC2016 # expanded on the host
 . "$(dirname "$0")/../lib/scenario.sh"
 needs root jq strace
 lab_up 2
@@ -33,7 +34,7 @@ expect_json "this host is judged, and no other" '[.hosts[] | select((.results //
 expect_same "and changes nothing" "$(fingerprint compute2)" "$before"
 
 # As a grandchild: it stays with the restarted libvirtd when migprep has ended.
-prefix=(strace -D -f -qq -e trace=execve,connect -o /run/calls) asan_more=detect_leaks=0
+prefix=(strace -D -f -qq -e 'trace=execve,connect' -o /run/calls) asan_more=detect_leaks=0
 run_local apply
 expect_status 0 "--local apply brings it into line"
 expect_json "something was changed" '.summary.applied.total > 5'
