@@ -65,7 +65,7 @@ mistake "only comments" "? .*host" '# nothing here\n'
 mistake "a bad profile parameter" "4: .*nova.release" "$host"'[profile]\nnova.relaese = 29\n'
 rm -f "$bad"
 watched -i "$bad" check
-refused "inventory: the file is missing" "^migprep: .*$bad.*No such file"
+refused "inventory: the file is missing" "^migprep: .*$bad.*(No such file|does not exist)"
 watched -i "$WORK" check
 refused "inventory: it is a directory" "^migprep: .*$WORK"
 { printf '%b' "$host"; printf 'aliases = '; head -c 1048576 /dev/zero | tr '\0' a; echo; } >"$bad"
