@@ -75,7 +75,7 @@ enum mp_probe_features {
 	X(LOOP, "loop", 0, 1, 0, MP_PROBE_WORDS("open", "closed")) /* closed: flat out */          \
 	X(DEADMAN_S, "deadman_s", 1, 86400, 120, { 0 }) /* ends after this without a command */    \
 	X(CORRUPT, "corrupt", 0, 8, 0, { 0 }) /* enum mp_probe_fault to make on purpose */         \
-	X(TLB, "tlb", 0, 1, 0, MP_PROBE_WORDS("flush", "keep")) /* main.c says why */              \
+	X(TLB, "tlb", 0, 1, 0, MP_PROBE_WORDS("flush", "keep")) /* clock.c: why */                 \
 	X(DISK, "disk", 0, 10000, 0, { 0 })                     /* writes a second; 0: no disk */
 #define MP_PROBE_WORDS(...)                                                                        \
 	{                                                                                          \

@@ -657,6 +657,26 @@ static void params_of(const char *cmdline, struct mp_probe_params *ret)
 	}
 }
 
+/* A guest that does not come to life on the target: what there is of it goes into the failure. */
+static void await_landing(struct vm *vm)
+{
+	int64_t until = vm_now_us() + 30000000;
+	json_t *r;
+
+	while (vm->track.n_beats <= 100 && vm_now_us() < until && !vm_ended(vm))
+		vm_listen(vm->lab, 20);
+	if (vm->track.n_beats > 100)
+		return;
+	if (vm_ended(vm))
+		fail_msg("the target ended, status 0x%x, after %u records, panic %s", vm->status,
+			 vm->track.records, said(vm, MP_PT_PANIC, -1) ? "told" : "not told");
+	r = vm_qmp(vm, "{\"execute\":\"human-monitor-command\",\"arguments\":"
+		       "{\"command-line\":\"info registers\"}}");
+	fail_msg("%zu beats on the target, %u records, last type %u, %llu bytes skipped\n%s",
+		 vm->track.n_beats, vm->track.records, vm->track.last.type,
+		 (unsigned long long)vm->track.skipped, json_string_value(r));
+}
+
 /* Starts, moves, scans on the target and judges. */
 static void migrate(struct vm_lab *lab, const struct move *m, uint32_t corrupt,
 		    struct mp_probe_verdict *ret, long long *ret_downtime)
@@ -681,7 +701,7 @@ static void migrate(struct vm_lab *lab, const struct move *m, uint32_t corrupt,
 	c.begin_us = vm_now_us();
 	*ret_downtime = move(a, b, m);
 	if (!m->may_die) {
-		VM_AWAIT(lab, b->track.n_beats > 100);
+		await_landing(b);
 		assert_true(vm_tell(b, MP_PC_SCAN, 77));
 		VM_AWAIT(lab, said(b, MP_PT_SCAN_END, 77));
 		run_for(b, SECOND / 4);

@@ -117,8 +117,26 @@ static void interrupts_start(uint32_t tick_us)
 	out8(0x40, (uint8_t)(count >> 8));
 }
 
+/*
+ * QEMU before 9.0 loses writes of an emulated CPU: a pass of the migration over the dirty bitmap
+ * clears bits without telling the CPU's TLB, and a page whose entry stays there is written unseen
+ * from then on (mended by "physmem: Fix migration dirty bitmap coherency with TCG memory access").
+ * Operating systems drop their TLB at each change of task, and so do we in each pass, or else no
+ * migration of an emulated guest could be called good. With "tlb=keep" the guest is one that really
+ * loses updates.
+ */
+void clock_flush_tlb(void)
+{
+	uint64_t root;
+
+	if (!guest_params[MP_PP_TLB])
+		__asm__ volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(root) : : "memory");
+}
+
 void clock_pause(void)
 {
+	/* The interrupt's frame is the first thing that is written then. */
+	clock_flush_tlb();
 	if (guest_clock.features & MP_PF_TICK)
 		__asm__ volatile("sti; hlt; cli" : : : "memory");
 	else

@@ -33,7 +33,8 @@ extern struct clock guest_clock;
 
 void clock_start(uint32_t tick_us); /* the tick of clock_pause() */
 uint64_t clock_now(void);
-void clock_pause(void); /* until the next tick; returns at once where there is none */
+void clock_flush_tlb(void); /* unless told not to */
+void clock_pause(void);     /* until the next tick; returns at once where there is none */
 
 /* ---- serial.c: the console ---- */
 

@@ -241,20 +241,6 @@ static void note_lost(uint64_t lost)
 		m.longest = lost;
 }
 
-/*
- * QEMU before 9.0 loses writes of an emulated CPU: a pass of the migration over the dirty bitmap
- * clears bits without telling the CPU's TLB, and a page whose entry stays there is written unseen
- * from then on (mended by "physmem: Fix migration dirty bitmap coherency with TCG memory access").
- * Operating systems drop their TLB at each change of task, and so do we, or else no migration of an
- * emulated guest could be called good. With "tlb=keep" the guest is one that really loses updates.
- */
-static void flush_tlb(void)
-{
-	uint64_t root;
-
-	__asm__ volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(root) : : "memory");
-}
-
 static void __attribute__((noreturn)) run(void)
 {
 	uint64_t before = clock_now(), now;
@@ -269,8 +255,7 @@ static void __attribute__((noreturn)) run(void)
 			say(MP_PT_OFF, MP_OFF_DEADMAN, 0, 0);
 			power_off();
 		}
-		if (!guest_params[MP_PP_TLB])
-			flush_tlb();
+		clock_flush_tlb();
 		beat_if_due(now, paused);
 		listen(now);
 		disk_work(now);
