@@ -11,7 +11,7 @@ declare -A lists=(
 	[build]="gcc libc6-dev make autoconf automake pkg-config|pkgconf binutils tar gawk|mawk
 		libssh2-1-dev libvirt-dev libnftnl-dev libmnl-dev libselinux1-dev libjansson-dev
 		libinih-dev libgnutls28-dev nettle-dev libcmocka-dev"
-	[test]="openssh-server openssh-client libvirt-daemon-system libvirt-clients qemu-system-x86
+	[test]="openssh-server openssh-client iptables tcsh acl perl libvirt-daemon-system libvirt-clients qemu-system-x86
 		nftables iproute2 util-linux procps dpkg netcat-openbsd kmod jq strace time libxml2-utils
 		shellcheck mandoc universal-ctags clang-format-14|clang-format git"
 )
