@@ -412,7 +412,7 @@ static void diff_boot(const json_t *fact, const char *config, struct mp_diff *re
 	const json_t *boot = json_object_get(fact, "boot");
 	const char *snippet = mp_json_str(boot, "snippet", "absent");
 	mp_auto_free char *path = mp_ports_snippet_path(config);
-	mp_auto_free char *line = mp_xasprintf("include \"%s\"", path);
+	mp_auto_free char *line = mp_ports_include_line(path);
 
 	if (!boot)
 		return;

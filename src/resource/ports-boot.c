@@ -122,17 +122,38 @@ bool mp_ports_includes(const char *config_text, const char *path)
 	return false;
 }
 
+/*
+ * Our file as a pattern that matches it alone: nft refuses the whole configuration when a file that
+ * it names is missing, but not when a pattern matches nothing, and somebody may remove our file by
+ * hand.
+ */
+static char *pattern_of(const char *path)
+{
+	size_t n = strlen(path);
+
+	return mp_xasprintf("%.*s[%c]", (int)(n - 1), path, path[n - 1]);
+}
+
+char *mp_ports_include_line(const char *path)
+{
+	mp_auto_free char *pattern = pattern_of(path);
+
+	return mp_xasprintf("include \"%s\"", pattern);
+}
+
 char *mp_ports_add_include(const char *config_text, const char *path)
 {
+	mp_auto_free char *line = mp_ports_include_line(path);
 	size_t n = strlen(config_text);
 	const char *eol = n && config_text[n - 1] != '\n' ? "\n" : "";
 
-	return mp_xasprintf("%s%sinclude \"%s\"\n", config_text, eol, path);
+	return mp_xasprintf("%s%s%s\n", config_text, eol, line);
 }
 
 /* The configuration without lines that include our file by name. */
 static char *without_include(const char *config_text, const char *path)
 {
+	mp_auto_free char *pattern = pattern_of(path);
 	mp_auto_buf struct mp_buf out;
 	const char *line = config_text, *next;
 
@@ -144,7 +165,7 @@ static char *without_include(const char *config_text, const char *path)
 		next = strchr(line, '\n');
 		n = next ? (size_t)(next - line) + 1 : strlen(line);
 		file = include_of(line, n);
-		if (!file || strcmp(file, path) != 0)
+		if (!file || (strcmp(file, path) != 0 && strcmp(file, pattern) != 0))
 			mp_buf_add(&out, line, n);
 		next = next ? next + 1 : NULL;
 	}

@@ -20,7 +20,10 @@ char *mp_ports_snippet(const struct mp_ports *p, const struct mp_ports_view *v, 
 /* Whether the configuration includes path, by name or by pattern. Pure. */
 bool mp_ports_includes(const char *config_text, const char *path);
 
-/* The configuration with the include line at its end; everything else byte for byte. Heap string.
+/* The line that includes the file at path, as a pattern: it may be missing. Heap string. Pure. */
+char *mp_ports_include_line(const char *path);
+
+/* The configuration with that line at its end; everything else byte for byte. Heap string.
  * Pure. */
 char *mp_ports_add_include(const char *config_text, const char *path);
 
