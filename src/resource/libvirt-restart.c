@@ -33,9 +33,9 @@ static int observe(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_
 	if (exists)
 		changed = json_integer(st.st_mtim.tv_sec * 1000LL + st.st_mtim.tv_nsec / 1000000);
 	mp_libvirt_daemon(sys, &d);
-	*ret = json_pack("{s:b, s:s?, s:o, s:o}", "installed", d.installed, "daemon", d.name,
+	*ret = json_pack("{s:b, s:s?, s:o, s:o, s:b}", "installed", d.installed, "daemon", d.name,
 			 "started_ms", d.name ? json_integer(d.started_ms) : json_null(),
-			 "config_ms", changed);
+			 "config_ms", changed, "future", exists && st.st_mtim.tv_sec > time(NULL));
 	return 0;
 }
 
@@ -91,6 +91,15 @@ static void diff(const json_t *fact, const json_t *w, struct mp_diff *ret)
 			mp_json_bool(fact, "installed", false)
 				? "libvirt does not run, and reads its configuration when it starts"
 				: "libvirt is not installed");
+		return;
+	}
+	/* No start is ever later than that: a restart would be followed by the next one. */
+	if (mp_json_bool(fact, "future", false) && !is_pending(fact, w)) {
+		mp_diff_verdict(
+			ret, MP_WARN, "Set the clock right, and touch the file",
+			"the last change of %s lies in the future, so whether %s has read it "
+			"cannot be told",
+			config, daemon);
 		return;
 	}
 	if (!is_stale(fact) && !is_pending(fact, w))

@@ -196,6 +196,10 @@ static void test_restart(void **state)
 		"{\"installed\": true, \"daemon\": \"virtqemud\", \"started_ms\": 1795170868332, "
 		"\"config_ms\": 1795170868333}",
 		MP_DRIFT, "restarted");
+	check_diff("{\"installed\": true, \"daemon\": \"libvirtd\", \"started_ms\": 5, "
+		   "\"config_ms\": 9, "
+		   "\"future\": true}",
+		   MP_WARN, NULL);
 	/* The file is going to change (foreseen), and has changed since (no more foreseen). */
 	check_diff_pending("{\"installed\": true, \"daemon\": \"libvirtd\", \"started_ms\": 6, "
 			   "\"config_ms\": 5}",
