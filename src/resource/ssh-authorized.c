@@ -19,44 +19,24 @@ static json_t *params(const struct mp_world *w, const struct mp_host *h)
 	return json_pack("{s:o}", "users", mp_ssh_users(w));
 }
 
-static int observe_user(struct mp_sys *sys, const char *name, json_t **ret, struct mp_err *err)
+static int look_user(struct mp_sys *sys, const struct mp_user *u, const json_t *p, json_t *fact,
+		     struct mp_err *err)
 {
 	mp_auto_free char *text = NULL;
-	json_t *fact = NULL, *grants;
-	struct mp_user u;
+	json_t *grants;
 
-	if (mp_ssh_user_look(sys, name, &u, &fact, err) < 0)
+	(void)p;
+	if (mp_ssh_file_look(sys, u, FILE_NAME, &text, fact, err) < 0)
 		return -1;
-	if (!json_object_get(fact, "fail")) {
-		if (mp_ssh_file_look(sys, &u, FILE_NAME, &text, fact, err) < 0) {
-			json_decref(fact);
-			return -1;
-		}
-		grants = mp_ssh_authorized_fact(text);
-		json_object_update(fact, grants);
-		json_decref(grants);
-	}
-	*ret = fact;
+	grants = mp_ssh_authorized_fact(text);
+	json_object_update(fact, grants);
+	json_decref(grants);
 	return 0;
 }
 
 static int observe(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err *err)
 {
-	json_t *users = json_object(), *name;
-	size_t i;
-
-	json_array_foreach(json_object_get(p, "users"), i, name)
-	{
-		json_t *fact = NULL;
-
-		if (observe_user(sys, json_string_value(name), &fact, err) < 0) {
-			json_decref(users);
-			return -1;
-		}
-		json_object_set_new(users, json_string_value(name), fact);
-	}
-	*ret = json_pack("{s:o}", "users", users);
-	return 0;
+	return mp_ssh_users_observe(sys, p, look_user, ret, err);
 }
 
 /* Enters the key of a host's user, or, where the host has none yet, its name. */

@@ -18,29 +18,15 @@ static json_t *params(const struct mp_world *w, const struct mp_host *h)
 			 mp_profile_str(w->profile, "ssh", "key_type"));
 }
 
+static int look_user(struct mp_sys *sys, const struct mp_user *u, const json_t *p, json_t *fact,
+		     struct mp_err *err)
+{
+	return mp_ssh_pairs_look(sys, u, mp_json_str(p, "type", "ed25519"), fact, err);
+}
+
 static int observe(struct mp_sys *sys, const json_t *p, json_t **ret, struct mp_err *err)
 {
-	json_t *users = json_object(), *name;
-	size_t i;
-
-	json_array_foreach(json_object_get(p, "users"), i, name)
-	{
-		json_t *fact = NULL;
-		struct mp_user u;
-		int rc = mp_ssh_user_look(sys, json_string_value(name), &u, &fact, err);
-
-		if (rc == 0 && !json_object_get(fact, "fail"))
-			rc = mp_ssh_pairs_look(sys, &u, mp_json_str(p, "type", "ed25519"), fact,
-					       err);
-		if (rc < 0) {
-			json_decref(fact);
-			json_decref(users);
-			return -1;
-		}
-		json_object_set_new(users, json_string_value(name), fact);
-	}
-	*ret = json_pack("{s:o}", "users", users);
-	return 0;
+	return mp_ssh_users_observe(sys, p, look_user, ret, err);
 }
 
 /* What the other hosts take over from the owner of the shared pair: {USER: {"fingerprint", "type",

@@ -138,6 +138,33 @@ int mp_ssh_user_look(struct mp_sys *sys, const char *name, struct mp_user *ret, 
 	return 0;
 }
 
+int mp_ssh_users_observe(struct mp_sys *sys, const json_t *params,
+			 int (*look)(struct mp_sys *sys, const struct mp_user *u,
+				     const json_t *params, json_t *fact, struct mp_err *err),
+			 json_t **ret, struct mp_err *err)
+{
+	json_t *users = json_object(), *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(params, "users"), i, name)
+	{
+		json_t *fact = NULL;
+		struct mp_user u;
+		int rc = mp_ssh_user_look(sys, json_string_value(name), &u, &fact, err);
+
+		if (rc == 0 && !json_object_get(fact, "fail"))
+			rc = look(sys, &u, params, fact, err);
+		if (rc < 0) {
+			json_decref(fact);
+			json_decref(users);
+			return -1;
+		}
+		json_object_set_new(users, json_string_value(name), fact);
+	}
+	*ret = json_pack("{s:o}", "users", users);
+	return 0;
+}
+
 int mp_ssh_user_get(struct mp_sys *sys, const char *name, struct mp_user *ret, struct mp_err *err)
 {
 	json_t *fact = NULL;

@@ -41,7 +41,16 @@ json_t *mp_ssh_users(const struct mp_world *w);
 int mp_ssh_user_look(struct mp_sys *sys, const char *name, struct mp_user *ret, json_t **ret_fact,
 		     struct mp_err *err);
 
-/* The same for apply: a missing user or home directory is an error. */
+/*
+ * The observe() of an SSH resource: the fact {"users": {USER: FACT}} for params {"users":
+ * [USER...]}. look() adds what the resource needs to the fact of a user who is there.
+ */
+int mp_ssh_users_observe(struct mp_sys *sys, const json_t *params,
+			 int (*look)(struct mp_sys *sys, const struct mp_user *u,
+				     const json_t *params, json_t *fact, struct mp_err *err),
+			 json_t **ret, struct mp_err *err);
+
+/* mp_ssh_user_look() for apply: a missing user or home directory is an error. */
 int mp_ssh_user_get(struct mp_sys *sys, const char *name, struct mp_user *ret, struct mp_err *err);
 
 /* HOME/.ssh or HOME/.ssh/FILE (heap). */
