@@ -4,14 +4,9 @@
 
 static int run(struct mp_cli *cli, int argc, char **argv)
 {
-	struct mp_err err = { 0 };
-
 	(void)argc;
 	(void)argv;
-	if (mp_cli_look(cli, "look", NULL, &err) == 0)
-		mp_cli_judge_reach(cli);
-	if (err.code == MP_E_NONE && mp_cli_verify(cli, &err) < 0)
-		mp_cli_say(cli, "verify: %s", err.text);
+	mp_cli_trial(cli, mp_cli_verify);
 	return 0;
 }
 

@@ -52,6 +52,9 @@ int mp_cli_change(struct mp_cli *cli, struct mp_err *err);
 int mp_cli_mesh(struct mp_cli *cli, struct mp_err *err);
 int mp_cli_verify(struct mp_cli *cli, struct mp_err *err);
 
+/* A command that is one trial: looks who answers, then runs the phase; says what ended it early. */
+void mp_cli_trial(struct mp_cli *cli, int (*phase)(struct mp_cli *cli, struct mp_err *err));
+
 /* Whether a resource applies to a host, by its roles. */
 bool mp_cli_applies(const struct mp_resource *r, const struct mp_host *h);
 

@@ -39,3 +39,13 @@ int mp_cli_verify(struct mp_cli *cli, struct mp_err *err)
 	cli->fleet.on_done = NULL;
 	return mp_verify_run(&cli->fleet, &cli->world, &opts, &cli->run, err);
 }
+
+void mp_cli_trial(struct mp_cli *cli, int (*phase)(struct mp_cli *cli, struct mp_err *err))
+{
+	struct mp_err err = { 0 };
+
+	if (mp_cli_look(cli, "look", NULL, &err) == 0)
+		mp_cli_judge_reach(cli);
+	if (err.code == MP_E_NONE && phase(cli, &err) < 0)
+		mp_cli_say(cli, "%s: %s", cli->command->name, err.text);
+}
